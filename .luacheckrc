@@ -1,0 +1,7 @@
+std = "luajit"
+max_line_length = 120
+self = false -- a method may ignore its object
+exclude_files = { "build", "tests/reference" }
+
+files["tests/spec"] = { std = "luajit+busted" }
+files["tests/hosts/**/*.lua"] = { read_globals = { "love", "vim" } }

@@ -1,0 +1,88 @@
+--- Modules that hold modules: Sequential runs them one after the other, the others only keep them registered.
+local lib = require "yutu.ffi"
+local activations = require "yutu.nn.activations"
+local check = require "yutu.nn.check"
+local Linear = require "yutu.nn.linear"
+local Module = require "yutu.nn.module"
+
+local getmetatable, is_module = getmetatable, Module.is_module
+
+-- Fills a container from (a, b, ...), { a, b, ... } or { { "name", a }, ... }.
+local function fill(self, ...)
+  local first = ...
+  local list = type(first) == "table" and not first.class and first or { ... }
+  for i, item in ipairs(list) do
+    local named = type(item) == "table" and type(item[1]) == "string"
+    if named then self[item[1]] = item[2] else self[i] = item end
+  end
+end
+
+-- A class whose fields are all modules; another value is refused where it is assigned.
+local function container(name)
+  local class = Module:extend(name)
+  function class.__newindex(self, key, value)
+    if value ~= nil and not is_module(value) then
+      local what = type(value) == "table" and value.class and "the class " .. value.class or "a " .. type(value)
+      lib.raise(("%s: [%s] is %s, a module is needed"):format(name, tostring(key), what))
+    end
+    Module.__newindex(self, key, value)
+  end
+  return class
+end
+
+-- the next free place of a list
+local function append(self, module)
+  self[#self + 1] = module
+  return self
+end
+
+--- One layer after the other: nn.Sequential(a, b), or with names nn.Sequential { { "fc", a }, { "act", b } }.
+-- model[1], or model.fc, is the layer. A Linear and the activation behind it run as one.
+local Sequential = container "nn.Sequential"
+Sequential.append = append
+
+-- exactly these classes: what extends one may compute something else
+local fused = { [activations.ReLU] = "relu", [activations.Tanh] = "tanh", [activations.Sigmoid] = "sigmoid" }
+
+Sequential.init = fill
+
+function Sequential:forward(x)
+  local keys = self._fields
+  local i, n = 1, #keys
+  while i <= n do
+    local layer, following, act = self[keys[i]], self[keys[i + 1]], nil
+    if getmetatable(layer) == Linear and following then act = fused[getmetatable(following)] end
+    x = layer(x, act)
+    i = i + (act and 2 or 1)
+  end
+  return x
+end
+
+--- A list of modules: list[1], #list, ipairs(list).
+local ModuleList = container "nn.ModuleList"
+ModuleList.append, ModuleList.init = append, fill
+
+--- Modules by name: nn.ModuleDict { { "left", a }, { "right", b } } keeps that order, { left = a, right = b } sorts.
+local ModuleDict = container "nn.ModuleDict"
+
+function ModuleDict:init(given)
+  given = given or {}
+  if #given > 0 then return fill(self, given) end
+  local names = {}
+  for name in pairs(given) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do self[name] = given[name] end
+end
+
+--- A list of parameters.
+local ParameterList = Module:extend "nn.ParameterList"
+ParameterList.append = append
+
+function ParameterList:init(list)
+  for i, tensor in ipairs(list or {}) do
+    check.tensor("nn.ParameterList", ("[%d]"):format(i), tensor)
+    self[i] = self:parameter(tensor)
+  end
+end
+
+return { Sequential = Sequential, ModuleList = ModuleList, ModuleDict = ModuleDict, ParameterList = ParameterList }
