@@ -18,7 +18,7 @@
 #include "backends/cpu/pool.h"
 #include "envs/env.h"
 
-#define STREAM (UINT64_C(0x656e76) << 32)        /* "env": streams that nothing else uses */
+#define STREAM (UINT64_C(0x656e76) << 28)        /* "env": streams that nothing else uses; a whole number in Lua too */
 
 enum { MOST = 1 << 20, THREADS_FROM = 1024 };     /* fewer environments are done sooner than a thread is woken */
 static const double step_us = 0.025;             /* what a step costs at least (CartPole) */

@@ -41,8 +41,9 @@ describe("CartPole-v1", function()
         if t == episode.steps[next_record] then
           for k = 1, 4 do
             local recorded = episode.states[next_record][k]
-            close(recorded, state[k - 1], 1e-10 * math.max(1, math.abs(recorded)), ("step %d, number %d"):format(t, k))
+            close(recorded, state[k - 1], 1e-13 * math.max(1, math.abs(recorded)), ("step %d, number %d"):format(t, k))
             assert.equal(tonumber(ffi.cast("float", state[k - 1])), observation:tolist()[k])
+            state[k - 1] = recorded            -- a fall doubles a rounding error every nine steps
           end
           next_record = next_record + 1
         end
@@ -285,7 +286,7 @@ describe("an environment written in Lua", function()
     assert.matches("environment 2: .*no reset", message(rl.vector, broken("step", "x"), 2))
     assert.matches("environment 2: its action_space", message(rl.vector, broken("action_space", {}), 2))
     local env = rl.vector(broken("reset", short), 2)
-    assert.matches("environment 2: it returned 1 numbers as an observation, 2 are", message(env.reset, env))
+    assert.matches("environment 2: it returned 1 numbers as an observation, 2 numbers are", message(env.reset, env))
     env = rl.vector(broken("step", function() return { 1, 2 }, "much", false, false end), 2)
     env:reset()
     assert.matches('environment 2: its reward is "much"', message(env.step, env, { 1, 1 }))

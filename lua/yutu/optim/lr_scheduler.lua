@@ -19,7 +19,7 @@ local optional = {}               -- for a default of nil
 
 function Scheduler:fail(format, ...) lib.raise(("lr_scheduler.%s: "):format(self.class) .. format:format(...)) end
 
-local function is_named(value) return type(value) == "table" and value[1] == nil and next(value) ~= nil end
+local function is_named(value) return type(value) == "table" and value[1] == nil end
 
 local function read_arguments(self, ...)
   local given, n = { ... }, select("#", ...)
@@ -346,7 +346,7 @@ local function phases(self)
 end
 function OneCycleLR:rate(k, _, _, i)
   local group, all, start = self.optimizer.param_groups[i], phases(self), 0
-  if k >= self.total_steps then self:fail("step %d of %d: the cycle is over", k, self.total_steps - 1) end
+  if k > self.total_steps then self:fail("step %d of %d: the cycle is over", k, self.total_steps) end
   for p, phase in ipairs(all) do
     if k <= phase[1] or p == #all then
       local x = (k - start) / (phase[1] - start)

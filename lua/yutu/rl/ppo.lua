@@ -189,7 +189,7 @@ local function fill_batch(self)
   local values = self.critic(r.observation):squeeze(3)                   -- (T + 1, N)
   local value = values:slice(1, 1, T)
   local final_value = value       -- is read only where an episode was truncated
-  if r.truncated:any():item() ~= 0 then final_value = self.critic(r.final_observation):squeeze(3) end
+  if r.truncated:any():item() then final_value = self.critic(r.final_observation):squeeze(3) end
   local advantage = r.reward:gae(value, values[T + 1], r.terminated, r.truncated, final_value, s.gamma, s.gae_lambda)
   b.observation:copy_(r.observation:slice(1, 1, T):reshape(b.observation.shape))
   b.action:copy_(r.action:reshape(-1, 1))
@@ -420,7 +420,7 @@ local function play(self, env, seed, deterministic, generator)
     return observation, alive:any():item()
   end
   local playing
-  repeat observation, playing = scope(step) until playing == 0
+  repeat observation, playing = scope(step) until not playing
   return total:tolist()
 end
 

@@ -18,7 +18,7 @@ local istype, ref, type = ffi.istype, lib.ref, type
 local Vector = {}
 Vector.__index = Vector
 
-local STREAM = 0x656e76 * 2 ^ 32  -- as src/rl/vector.c
+local STREAM = 0x656e76 * 2 ^ 28  -- as src/rl/vector.c
 local RECENT = 128
 
 local function complain(i, format, ...) lib.raise(("rl.vector: environment %d: "):format(i) .. format:format(...)) end
