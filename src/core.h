@@ -66,7 +66,7 @@ typedef struct yt_thread {
   int64_t fail_in;                /* tests: this many more allocations succeed; 0: all do */
   uint64_t seq;
   double births, number;          /* make ids that no other thread makes */
-  int grad, composing, draining;  /* composing: gradients are made of differentiable ops */
+  int grad, composing, draining, checking;  /* composing: gradients are made of differentiable ops */
   yt_pass *pass;                  /* the walk that a rule now runs for */
   yt_generator generator;
   struct yt_thread *next;         /* all that ever were */
@@ -100,6 +100,7 @@ int yt__common_dtype(const yt_row *op, yt_tensor *const *in, int nin);
 int yt__device(const yt_tensor *t);                                 /* -1: a number, at home everywhere */
 yt_tensor *yt__call(int op, yt_tensor *into, void *args);           /* the life of an op */
 yt_tensor *yt__put_copy(int op, yt_args *a);                        /* the same into a copy of the first argument */
+yt_tensor *yt__abandon(int op, yt_args *a);
 yt_generator *yt__stream(yt_generator *g);                          /* itself, or this thread's */
 yt_tensor *yt__alias(const yt_tensor *t);                           /* a header of its own, born where we are, with its node */
 

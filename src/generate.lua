@@ -293,7 +293,7 @@ for _, row in ipairs(rows) do
       put("  args_%s args_ = { %s };", row.name, table.concat(values, ", "))
       if row.kind == "PUT" and suffix == "" then put("  return yt__put_copy(OP_%s, (yt_args *)&args_);\n}", row.name)
       elseif into == "NULL" then put("  return yt__call(OP_%s, NULL, &args_);\n}", row.name)
-      else put("  return %s ? yt__call(OP_%s, %s, &args_) : NULL;\n}", first, row.name, first) end
+      else put("  return %s ? yt__call(OP_%s, %s, &args_) : yt__abandon(OP_%s, (yt_args *)&args_);\n}", first, row.name, first, row.name) end
     end
   end
 end

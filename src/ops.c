@@ -59,11 +59,9 @@ static int is_finite(yt_tensor *t)
 {
   yt_scope s;
   if (!t || t->weak || t->dtype < YT_F16 || !t->numel) return 1;
-  yt__debug = 0;
   yt_scope_open(&s);
   const int ok = yt_item(yt_all(yt_isfinite(t), YT_ALL, 0)) != 0;
   yt_scope_close(&s, NULL);
-  yt__debug = 1;
   return ok;
 }
 static int all_finite(const yt_row *op, yt_tensor *out, const yt_args *a)
@@ -71,13 +69,13 @@ static int all_finite(const yt_row *op, yt_tensor *out, const yt_args *a)
   yt_thread *me = yt__self();
   const int grad = me->grad, composing = me->composing;
   int ok = 1;
-  me->grad = me->composing = 0;
+  me->grad = me->composing = 0, me->checking = 1;
   if (!is_finite(out)) {             /* the first that made one: its inputs were whole */
     ok = 0;
     for (int k = 0; k < op->nin; k++) if (a->in[k] && a->in[k] != out && !is_finite(a->in[k])) ok = 1;
     if (op->kind == KIND_FILL) ok = 1;
   }
-  me->grad = grad, me->composing = composing;
+  me->grad = grad, me->composing = composing, me->checking = 0;
   if (!ok) yt__fail("%s: made a number that is not finite, in %s from %s%s%s", op->name, yt__show(out), a->in[0] ? yt__show(a->in[0]) : "()",
     op->nin > 1 && a->in[1] ? " and " : "", op->nin > 1 && a->in[1] ? yt__show(a->in[1]) : "");
   return ok;
@@ -180,13 +178,13 @@ yt_tensor *yt__call(int id, yt_tensor *into, void *args)
     if (op->stream) {
       yt_stream_args *s = args;
       s->generator = *s->source;
-      s->source->offset += (uint64_t)a->in[0]->numel * (id == OP_gamma ? 64 : 1) + 1;
+      s->source->offset += (uint64_t)a->in[0]->numel + 1;
     }
     if (wants) for (int k = 0; k < op->nin && ok; k++) ok = up_to_date(op, a->in[k]);
     if (ok && into) ok = !linked || may_change(op, into);
     yt_node *before = into ? into->node : NULL;
     if (ok) out = into ? overwrite(op, into, a) : fresh(op, a, device);
-    if (out && yt__debug && !all_finite(op, out, a)) {
+    if (out && yt__debug && !me->checking && !all_finite(op, out, a)) {
       if (!into) yt__discard(out);
       out = NULL;
     }
@@ -210,12 +208,17 @@ yt_tensor *yt__call(int id, yt_tensor *into, void *args)
 yt_tensor *yt__put_copy(int op, yt_args *a)
 {
   yt_scope s;
-  if (!a->in[0]) return NULL;
   yt_scope_open(&s);
   a->in[0] = yt_clone(a->in[0]);
-  yt_tensor *out = a->in[0] ? yt__call(op, a->in[0], a) : NULL;
+  yt_tensor *out = a->in[0] ? yt__call(op, a->in[0], a) : yt__abandon(op, a);
   if (out) return yt_scope_close(&s, out);
   yt_scope_close(&s, NULL);
+  return NULL;
+}
+yt_tensor *yt__abandon(int op, yt_args *a)           /* nothing to write into: the numbers given die all the same */
+{
+  for (int k = 0; k < yt__rows[op].nin; k++)
+    if (a->in[k] && a->in[k]->weak && !a->in[k]->refs) a->in[k]->refs = 1, yt_release(a->in[k]);
   return NULL;
 }
 yt_generator *yt__stream(yt_generator *g) { return g ? g : yt_default_generator(); }

@@ -78,7 +78,10 @@ end
 lib.describe = describe
 
 function lib.tensor(v, op, name)
-  if type(v) == "number" then return C.yt_num(v) end
+  if type(v) == "number" then
+    local number = C.yt_num(v)
+    return number
+  end
   if istype(ref, v) then
     local t = v._t
     if t.id ~= v._id then raise(("%s: %s was released"):format(op, name)) end
@@ -269,9 +272,12 @@ local function own_anyway(t)      -- whether or not a scope is open
   return r
 end
 --- Every new tensor passes here: the handle that owns it.
+-- A C call must not be in tail position in what runs often: LuaJIT can't end a trace there and at last gives up on the
+-- function, and on all that call it.
 function lib.own(t)
-  if lib.depth > 0 then return ref(t, t.id) end       -- the scope owns it
-  return own_anyway(t)
+  if lib.depth == 0 then return own_anyway(t) end
+  local r = ref(t, t.id)          -- the scope owns it
+  return r
 end
 local own = lib.own
 --- The same tensor, to outlive the scope it was made in.

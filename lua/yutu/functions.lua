@@ -66,7 +66,7 @@ local function fill(template, values) return (template:gsub("%$(%a)", values)) e
 
 local function generate(op, suffix)
   local given, known, setup, body, passed = {}, {}, {}, {}, {}
-  local sizes = ""
+  local name, sizes = op.name .. suffix, ""
   for _, p in ipairs(op.params) do
     if p.kind ~= "base" then given[#given + 1] = p.name end
     if p.value ~= "" and p.kind ~= "base" then known[#known + 1] = p.name end
@@ -87,12 +87,12 @@ local function generate(op, suffix)
         if q.kind ~= "base" then names[#names + 1], fields[#fields + 1] = q.name, "o." .. q.name end
       end
       body[#body + 1] = ("if type(%s) == 'table'%s then local o = options(%s, '%s', known); %s = %s end"):format(p.name,
-        p.kind == "dims" and (" and %s[1] == nil"):format(p.name) or "", p.name, op.name, table.concat(names, ", "),
+        p.kind == "dims" and (" and %s[1] == nil"):format(p.name) or "", p.name, name, table.concat(names, ", "),
         table.concat(fields, ", "))
     end
   end
   for _, p in ipairs(op.params) do
-    local values = { n = p.name, o = op.name, v = default(p), x = op.params[1].name .. "_" }
+    local values = { n = p.name, o = name, v = default(p), x = op.params[1].name .. "_" }
     local text = fill(convert[p.kind], values)
     if p.value == "true" then text = fill("$n ~= false and 1 or 0", values)
     elseif p.value == "ALL" then text = fill("$n == nil and $v or ", values) .. text
@@ -115,7 +115,7 @@ local function call(%s, tried)
   return %s
 end
 return call
-]]):format(arguments, table.concat(body, "\n  "), op.name .. suffix, table.concat(passed, ", "), arguments,
+]]):format(arguments, table.concat(body, "\n  "), name, table.concat(passed, ", "), arguments,
     suffix == "_" and given[1] or "own(result)")
 end
 
