@@ -13,7 +13,7 @@ struct yt_pass {
   yt_node *at;                    /* where it stopped */
   int hooked;                     /* the hook of at has been heard */
   int failed, composing, retain, done;
-  int nx;
+  int nx, room;                   /* for how many x there is memory */
   yt_node **x;                    /* what the caller asks for; NULL: every leaf */
   yt_tensor **dx;
 };
@@ -200,6 +200,20 @@ static void accumulate(yt_pass *p, yt_node *leaf)
 }
 
 /* ---- a pass ---- */
+static yt_pass *pass_for(int n)   /* a steady loop takes the same one each time */
+{
+  yt_thread *me = yt__self();
+  yt_pass *p = me->idle;
+  me->idle = NULL;
+  if (!p || p->room < n) {
+    if (p) free(p->heap), free(p);
+    if (!(p = yt__malloc(sizeof *p + (sizeof *p->x + sizeof *p->dx) * (size_t)n))) return NULL;
+    *p = (yt_pass){ .room = n };
+  }
+  *p = (yt_pass){ .heap = p->heap, .cap = p->cap, .room = p->room, .nx = n };
+  p->x = (yt_node **)(p + 1), p->dx = (yt_tensor **)(p->x + n);
+  return p;
+}
 yt_pass *yt_pass_new(yt_tensor *y, yt_tensor *gradient, yt_tensor **x, int n, int flags)
 {
   if (!y || !gradient) return NULL;
@@ -209,11 +223,9 @@ yt_pass *yt_pass_new(yt_tensor *y, yt_tensor *gradient, yt_tensor **x, int n, in
   if (gradient && !gradient->weak && !yt__same_shape(gradient, &y->node->shape)) return yt__fail("backward: gradient %s for %s", yt__show(gradient), yt__show(y)), NULL;
   for (int i = 0; i < n; i++)
     if (!x[i] || !x[i]->node) return yt__fail("grad: argument %d needs no gradient", i + 1), NULL;
-  yt_pass *p = yt__malloc(sizeof *p + (sizeof(yt_node *) + sizeof(yt_tensor *)) * (size_t)n);
+  yt_pass *p = pass_for(n);
   if (!p) return NULL;
-  memset(p, 0, sizeof *p);
   p->composing = !!(flags & YT_CREATE_GRAPH), p->retain = flags & (YT_RETAIN_GRAPH | YT_CREATE_GRAPH);
-  p->nx = n, p->x = (yt_node **)(p + 1), p->dx = (yt_tensor **)(p->x + n);
   for (int i = 0; i < n; i++) p->x[i] = x[i]->node, p->x[i]->refs++, p->dx[i] = NULL;
 
   yt_thread *me = yt__self();
@@ -312,8 +324,8 @@ void yt_pass_free(yt_pass *p)
   if (p->at) yt_release(p->at->sum), p->at->sum = NULL, yt__unref_node(p->at);
   for (yt_node *n; (n = pop(p)); yt__unref_node(n)) yt_release(n->sum), n->sum = NULL;
   for (int i = 0; i < p->nx; i++) yt__unref_node(p->x[i]), yt_release(p->dx[i]);
-  free(p->heap);
-  free(p);
+  yt_thread *me = yt__self();
+  if (me->idle) free(p->heap), free(p); else me->idle = p;
 }
 static int unattended(yt_pass *p)
 {

@@ -64,10 +64,11 @@ typedef struct yt_thread {
   _Atomic int64_t live[YT_DEVICES], cached[YT_DEVICES], peak[YT_DEVICES], mallocs;  /* written by this thread only */
   int64_t mark;                   /* live bytes at which the Lua collector is due */
   int64_t fail_in;                /* tests: this many more allocations succeed; 0: all do */
-  uint64_t seq;
+  uint64_t seq, failures;
   double births, number;          /* make ids that no other thread makes */
   int grad, composing, draining, checking;  /* composing: gradients are made of differentiable ops */
   yt_pass *pass;                  /* the walk that a rule now runs for */
+  yt_pass *idle;                  /* a finished one, with its memory, for the next */
   yt_generator generator;
   struct yt_thread *next;         /* all that ever were */
   int retired;

@@ -2,7 +2,6 @@
  *
  * A save goes to a file of another name beside the target, is forced to the disk, and is then renamed over it: whoever
  * is killed at whatever moment leaves either the old file or the new one. */
-#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -17,8 +16,7 @@
 static int fail(const char *path, const char *what)
 {
   char reason[128];
-  if (strerror_r(errno, reason, sizeof reason)) snprintf(reason, sizeof reason, "error %d", errno);
-  return yt__fail("%s: %s: %s", path, what, reason);
+  return yt__fail("%s: %s: %s", path, what, strerror_r(errno, reason, sizeof reason));
 }
 static void forget(yt_writer *w)
 {

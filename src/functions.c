@@ -3,13 +3,24 @@
 #include <string.h>
 #include "core.h"
 
-static yt_tensor *close(yt_scope *s, yt_tensor *result)
+static uint64_t open(yt_scope *s) { yt_scope_open(s); return yt__self()->failures; }
+static yt_tensor *close(yt_scope *s, yt_tensor *result, uint64_t failures, const char *function)
 {
-  return result ? yt_scope_close(s, result) : (yt_scope_close(s, NULL), NULL);
+  yt_thread *me = yt__self();
+  const char *reason = strchr(me->error, ':');
+  if (!result && me->failures != failures && reason && strncmp(function, "yt_", 3) == 0 && strncmp(me->error, "out of memory", 13)) {
+    char why[sizeof me->error];   /* the caller knows this function, not the op within that refused */
+    strcpy(why, reason);
+    yt__fail("%s%.1000s", function + 3, why);
+  }
+  yt_scope_close(s, result);
+  return result;
 }
-#define MADE_OF(...) do { yt_scope s_; yt_scope_open(&s_); return close(&s_, (__VA_ARGS__)); } while (0)
-#define BEGIN yt_scope s_; yt_scope_open(&s_)
-#define END(result) return close(&s_, (result))
+#define BEGIN yt_scope s_; const uint64_t failures_ = open(&s_)
+#define END(...) return close(&s_, (__VA_ARGS__), failures_, __func__)
+/* A number dies with the first op that takes it: where more than one does, it becomes a tensor, inside the scope. */
+static yt_tensor *firm(yt_tensor *x) { return x && x->weak ? yt_cast(x, YT_F32) : x; }
+#define MADE_OF(...) do { BEGIN; END(__VA_ARGS__); } while (0)
 
 static yt_shape sizes_of(const yt_tensor *t)
 {
@@ -51,6 +62,7 @@ yt_tensor *yt_var(yt_tensor *x, int dim, int64_t correction, int keepdim)
   unsigned mask;
   if (!x || yt__dims_mask("var", x, dim, &mask)) return NULL;
   BEGIN;
+  if (!(x = firm(x))) END(NULL);
   yt_tensor *w = widened(x->dtype < YT_F16 ? yt_cast(x, YT_F32) : x);
   yt_tensor *centred = yt_sub(w, yt_mean(w, dim, 1));
   END(narrowed(yt_div(yt_sumsq(centred, dim, keepdim), yt_num(fmax(count(x, mask) - (double)correction, 0))), x));
@@ -78,6 +90,7 @@ yt_tensor *yt_cosine_similarity(yt_tensor *a, yt_tensor *b, int dim, double eps)
 {
   if (!a || !b) return NULL;
   BEGIN;
+  a = firm(a), b = firm(b);
   yt_tensor *lengths = yt_mul(yt_maximum(yt_norm(a, 2, dim, 0), yt_num(eps)), yt_maximum(yt_norm(b, 2, dim, 0), yt_num(eps)));
   END(yt_div(yt_sum(yt_mul(a, b), dim, 0), lengths));
 }
@@ -205,6 +218,7 @@ yt_tensor *yt_nonzero(yt_tensor *x, int base)
 {
   if (!x) return NULL;
   BEGIN;
+  x = firm(x);
   yt_tensor *n = yt_sum(yt_ne(x, yt_num(0)), YT_ALL, 0);
   END(n ? yt_nonzero_n(x, (int64_t)yt_item(n), base) : NULL);
 }
@@ -212,13 +226,14 @@ yt_tensor *yt_masked_select(yt_tensor *x, yt_tensor *mask)
 {
   if (!x || !mask) return NULL;
   BEGIN;
+  x = firm(x), mask = firm(mask);
   yt_tensor *together = yt_logical_and(mask, x);      /* for its shape */
   if (!together) END(NULL);
   const yt_shape wide = sizes_of(together), row = { 1, { together->numel } };
   yt_tensor *where = yt_nonzero(yt_reshape(yt_expand(mask, &wide), &row), 0);
   END(yt_index_select(yt_reshape(yt_expand(x, &wide), &row), 0, yt_select(where, 1, 0), 0));
 }
-yt_tensor *yt_masked_fill(yt_tensor *x, yt_tensor *mask, yt_tensor *value) { return yt_where(mask, value, x); }
+yt_tensor *yt_masked_fill(yt_tensor *x, yt_tensor *mask, yt_tensor *value) { MADE_OF(yt_where(mask, value, x)); }
 yt_tensor *yt_one_hot(yt_tensor *index, int64_t num_classes, int base)
 {
   if (!index) return NULL;
@@ -288,5 +303,7 @@ yt_tensor *yt_dropout(yt_tensor *x, double p, yt_generator *generator)
 {
   if (!x) return NULL;
   if (p == 0) return yt__alias(x);
-  MADE_OF(yt_mul(x, yt_dropout_mask(x, p, generator)));
+  BEGIN;
+  x = firm(x);
+  END(yt_mul(x, yt_dropout_mask(x, p, generator)));
 }

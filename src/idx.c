@@ -5,7 +5,6 @@
  *   source   http://yann.lecun.com/exdb/mnist, "the IDX file format"
  *
  * Sizes are not believed: they are compared with the file before anything is allocated. */
-#define _POSIX_C_SOURCE 200809L
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>

@@ -5,20 +5,20 @@
  * list when another thread was the last to use it. */
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <threads.h>
 #include "core.h"
 
 enum { CHUNK = 64 };              /* headers and nodes are made so many at a time */
 #define KEEP_CACHED ((int64_t)256 << 20)
 
 static _Thread_local yt_thread *self;
-static tss_t at_exit;
-static once_flag once = ONCE_FLAG_INIT;
-static mtx_t lock;                /* of the two below */
+static pthread_key_t at_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
 static yt_thread *threads;
 static yt_storage *strays[YT_DEVICES][CLASSES];
 static atomic_int stray_count;
@@ -31,26 +31,27 @@ static yt_thread no_memory;       /* when there is none even for a thread's own 
 /* ---- threads ---- */
 static void leave(void *me)       /* a thread ends: the next to start takes over its caches and free lists */
 {
-  mtx_lock(&lock);
+  pthread_mutex_lock(&lock);
   ((yt_thread *)me)->retired = 1;
-  mtx_unlock(&lock);
+  pthread_mutex_unlock(&lock);
 }
-static void start(void) { tss_create(&at_exit, leave), mtx_init(&lock, mtx_plain); }
+static void start(void) { pthread_key_create(&at_exit, leave); }
 static yt_thread *enter(void)
 {
   static int count;
-  call_once(&once, start);
-  mtx_lock(&lock);
+  pthread_once(&once, start);
+  pthread_mutex_lock(&lock);
   for (self = threads; self && !self->retired; self = self->next);
   if (!self && (self = calloc(1, sizeof *self))) {
     self->number = count % 4096, self->mark = 1 << 20, self->next = threads, threads = self;
     self->generator = (yt_generator){ .seed = 0, .stream = (uint64_t)count };
     count++;
   }
-  mtx_unlock(&lock);
+  if (self) self->retired = 0;    /* before another new thread can look */
+  pthread_mutex_unlock(&lock);
   if (!self) { no_memory.fail_in = 1; return &no_memory; }
-  self->grad = 1, self->scope = NULL, self->retired = 0, self->composing = 0, self->pass = NULL, self->fail_in = 0;
-  tss_set(at_exit, self);
+  self->grad = 1, self->scope = NULL, self->composing = 0, self->pass = NULL, self->fail_in = 0;
+  pthread_setspecific(at_exit, self);
   return self;
 }
 yt_thread *yt__self(void) { return self ? self : enter(); }
@@ -69,6 +70,7 @@ int yt__fail(const char *format, ...)
   va_start(ap, format);
   vsnprintf(yt__self()->error, sizeof self->error, format, ap);
   va_end(ap);
+  yt__self()->failures++;
   return -1;
 }
 const char *yt_error(int base)    /* "\1<number>" is a dim counted from 0: show it in the reader's base */
@@ -172,21 +174,21 @@ static void trim(yt_thread *me)
 static yt_storage *stray(int device, int cls)
 {
   if (!atomic_load_explicit(&stray_count, memory_order_relaxed)) return NULL;
-  mtx_lock(&lock);
+  pthread_mutex_lock(&lock);
   yt_storage *s = strays[device][cls];
   if (s) strays[device][cls] = s->next, atomic_fetch_sub(&stray_count, 1);
-  mtx_unlock(&lock);
+  pthread_mutex_unlock(&lock);
   return s;
 }
 void yt_memory_trim(void)
 {
   trim(yt__self());
-  mtx_lock(&lock);
+  pthread_mutex_lock(&lock);
   for (int d = 0; d < YT_DEVICES; d++)
     for (int c = 0; c < CLASSES; c++)
       for (yt_storage *s; (s = strays[d][c]);) strays[d][c] = s->next, drop(s);
   atomic_store(&stray_count, 0);
-  mtx_unlock(&lock);
+  pthread_mutex_unlock(&lock);
 }
 static void *block(yt_thread *me, int device, size_t bytes)
 {
@@ -237,10 +239,10 @@ void yt__unref_storage(yt_storage *s)
     BUMP(me->cached[s->device], s->bytes);
     return;
   }
-  mtx_lock(&lock);
+  pthread_mutex_lock(&lock);
   s->next = strays[s->device][s->cls], strays[s->device][s->cls] = s;
   atomic_fetch_add(&stray_count, 1);
-  mtx_unlock(&lock);
+  pthread_mutex_unlock(&lock);
 }
 void yt__share(yt_tensor *out, const yt_tensor *x)
 {
@@ -252,10 +254,10 @@ int64_t yt_memory(int device, int what)
   int64_t sum = 0;
   if (device < 0 || device >= YT_DEVICES) return 0;
   yt__self();
-  mtx_lock(&lock);
+  pthread_mutex_lock(&lock);
   for (yt_thread *t = threads; t; t = t->next)
     sum += what == 0 ? READ(t->live[device]) : what == 1 ? READ(t->cached[device]) : what == 2 ? READ(t->peak[device]) : READ(t->mallocs);
-  mtx_unlock(&lock);
+  pthread_mutex_unlock(&lock);
   return sum;
 }
 static int64_t live(yt_thread *me)

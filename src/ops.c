@@ -116,6 +116,9 @@ static yt_tensor *fresh(const yt_row *op, yt_args *a, int device)
   yt__discard(out);
   return NULL;
 }
+/* What a rule makes of numbers alone, sub(b, K(1)) say, is a number too: exact, and without a dtype of its own. */
+static void stay_a_number(yt_tensor *t) { t->number = *(double *)t->data, t->weak = 1; }
+
 static yt_tensor *unscoped_copy(yt_tensor *x)
 {
   yt_thread *me = yt__self();
@@ -184,6 +187,7 @@ yt_tensor *yt__call(int id, yt_tensor *into, void *args)
     if (ok && into) ok = !linked || may_change(op, into);
     yt_node *before = into ? into->node : NULL;
     if (ok) out = into ? overwrite(op, into, a) : fresh(op, a, device);
+    if (out && op->kind == KIND_MAP && numbers == op->nin && me->composing) stay_a_number(out);
     if (out && yt__debug && !me->checking && !all_finite(op, out, a)) {
       if (!into) yt__discard(out);
       out = NULL;
@@ -268,6 +272,7 @@ double yt_item(yt_tensor *t)
   if (t->numel != 1) return yt__fail("item: %s has %lld elements", yt__show(t), (long long)t->numel), NAN;
   if (t->weak) v = t->number;
   else if (t->dtype == YT_F32 && t->storage->device == YT_CPU) v = (double)*(float *)t->data;
+  else if (t->dtype == YT_F64 && t->storage->device == YT_CPU) v = *(double *)t->data;
   else {
     yt_tensor *d = unscoped_copy(t), *w = NULL;
     yt_thread *me = yt__self();

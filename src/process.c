@@ -1,5 +1,4 @@
 /* process.c: what a training script asks of its process: time, the terminal, Ctrl-C. Nothing is touched unasked. */
-#define _DEFAULT_SOURCE
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>

@@ -8,7 +8,6 @@
  *
  * A header is believed only where it has been checked: before any tensor is made, every name, dtype, shape and offset
  * has been compared with the others and with the length of the file. */
-#define _POSIX_C_SOURCE 200809L
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

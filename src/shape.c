@@ -34,6 +34,7 @@ int yt__common_dtype(const yt_row *op, yt_tensor *const *in, int nin)
   for (int k = op == yt__rows + OP_where ? 1 : 0; k < nin; k++)
     if (in[k] && in[k]->weak) fraction |= in[k]->number != floor(in[k]->number) || isinf(in[k]->number);
     else if (in[k]) d = d < 0 ? in[k]->dtype : yt__promote(d, in[k]->dtype);
+  if (d < 0 && op != yt__rows + OP_where && yt__composing()) return YT_F64;                    /* see stay_a_number */
   if ((fraction && d < YT_F16) || (d < 0 && op != yt__rows + OP_where)) d = YT_F32;
   if (op->domain == DOMAIN_FLOAT && d < YT_F16) d = YT_F32;
   if (op->kind == KIND_MAP && d <= YT_BOOL) d = YT_I64;

@@ -264,15 +264,14 @@ function create.tensor(values, options)
   return finish(x, options)
 end
 
-local element = { bool = 1, u8 = 1, i32 = 4, i64 = 8, f16 = 2, bf16 = 2, f32 = 4, f64 = 8 }
 --- A copy of bytes, row by row, in the machine's order.
 function create.from_string(bytes, shape, dtype)
   if type(bytes) ~= "string" then raise(("from_string: %s, a string is needed"):format(describe(bytes))) end
   dtype = dtype or "f32"
   lib.dtype(dtype, "from_string")
-  shape = shape or { math.floor(#bytes / element[dtype]) }
+  shape = shape or { math.floor(#bytes / lib.dtype_size[dtype]) }
   local x = allocate("from_string", lib.shape(buffer, "from_string", "size", shape), NONE, dtype)
-  local needed = x:numel() * element[dtype]
+  local needed = x:numel() * lib.dtype_size[dtype]
   if needed ~= #bytes then raise(("from_string: %d bytes for %s of shape (%s), which takes %d"):format(#bytes, dtype,
     table.concat(x.shape, ","), needed)) end
   ffi.copy(x.data, bytes, needed)

@@ -36,6 +36,7 @@ lib.dtypes = {}                   -- "f32" -> 6 and 6 -> "f32"
 for id, name in ipairs { "u8", "i32", "i64", "f16", "bf16", "f32", "f64", [0] = "bool" } do lib.dtypes[name] = id end
 lib.dtypes.bool = 0
 lib.dtype_names = { [0] = "bool", "u8", "i32", "i64", "f16", "bf16", "f32", "f64" }
+lib.dtype_size = { bool = 1, u8 = 1, i32 = 4, i64 = 8, f16 = 2, bf16 = 2, f32 = 4, f64 = 8 }    -- bytes
 local dtypes = lib.dtypes
 
 ---- errors -----------------------------------------------------------------------------------------
@@ -219,7 +220,8 @@ local function forget_the_dead()
     local w = wrapped[i]
     if w.mark.dead ~= 0 then
       C.yt_wrap_free(w.mark)
-      wrapped[i], wrapped[#wrapped] = wrapped[#wrapped], nil
+      wrapped[i] = wrapped[#wrapped]
+      wrapped[#wrapped] = nil
     end
   end
 end
@@ -275,7 +277,7 @@ end
 -- A C call must not be in tail position in what runs often: LuaJIT can't end a trace there and at last gives up on the
 -- function, and on all that call it.
 function lib.own(t)
-  if lib.depth == 0 then return own_anyway(t) end
+  if lib.depth == 0 then return (own_anyway(t)) end  -- nor any tail call: a trace may hold 15 of them, then it is given up
   local r = ref(t, t.id)          -- the scope owns it
   return r
 end
@@ -287,7 +289,7 @@ function lib.keep(r)
 end
 --- The handle of what may be absent, or failed.
 function lib.adopt(t)
-  if t ~= nil then return own(t) end
+  if t ~= nil then return (own(t)) end
 end
 --- Keeps anchor alive for as long as C uses the memory that mark stands for.
 function lib.anchor(mark, anchor) wrapped[#wrapped + 1] = { mark = mark, anchor = anchor } end

@@ -116,7 +116,7 @@ local function call(%s, tried)
 end
 return call
 ]]):format(arguments, table.concat(body, "\n  "), name, table.concat(passed, ", "), arguments,
-    suffix == "_" and given[1] or "own(result)")
+    suffix == "_" and given[1] or "(own(result))")    -- not a tail call: a trace may hold 15 of them, a model has more
 end
 
 ---- which names there are ----------------------------------------------------------------------------

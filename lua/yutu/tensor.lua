@@ -39,7 +39,7 @@ function get.device(x) return ffi.string(C.yt_device_name(C.yt_device_of(it(x, "
 function get.requires_grad(x) return it(x, "requires_grad").node ~= nil end
 function get.is_leaf(x) return C.yt_is_leaf(it(x, "is_leaf")) ~= 0 end
 --- A leaf's gradient so far, or nil.
-function get.grad(x) return lib.adopt(C.yt_grad_of(it(x, "grad"))) end
+function get.grad(x) return (lib.adopt(C.yt_grad_of(it(x, "grad")))) end
 --- All dims in reverse order.
 function get.T(x)
   local n, order = it(x, "T").ndim, {}
@@ -47,9 +47,9 @@ function get.T(x)
   return Tensor.permute(x, order)
 end
 
-local pointer = {}
-for id, ctype in pairs { [0] = "uint8_t *", "uint8_t *", "int32_t *", "int64_t *", "uint16_t *", "uint16_t *", "float *",
-  "double *" } do pointer[id] = ffi.typeof(ctype) end
+local pointer = {}                -- by dtype
+for dtype, ctype in pairs { bool = "uint8_t", u8 = "uint8_t", i32 = "int32_t", i64 = "int64_t", f16 = "uint16_t",
+  bf16 = "uint16_t", f32 = "float", f64 = "double" } do pointer[dtypes[dtype]] = ffi.typeof(ctype .. " *") end
 --- A pointer to the first element; strides are the caller's business (x:contiguous() has none).
 function get.data(x)
   local t = it(x, "data")
@@ -113,7 +113,8 @@ function Tensor.item(x)
   local t = it(x, "item")
   if t.numel ~= 1 then raise(("item: a tensor of shape (%s) has %d elements, not one")
     :format(table.concat(get.shape(x), ","), tonumber(t.numel))) end
-  local v = C.yt_item(t)
+  if t.dtype == dtypes.f32 or t.dtype == dtypes.f64 then return C.yt_item(t) end
+  local v = C.yt_item(it(Tensor.cast(x, "f64"), "item"))
   if t.dtype == dtypes.bool then return v ~= 0 end
   return v
 end
@@ -153,7 +154,7 @@ end
 function Tensor.tobytes(x)
   local dense = Tensor.contiguous(x)
   local t = dense._t
-  return ffi.string(t.data, tonumber(t.numel) * ffi.sizeof(pointer[t.dtype](nil)[0]))
+  return ffi.string(t.data, tonumber(t.numel) * lib.dtype_size[x.dtype])
 end
 --- The address of a copy-free parcel for another thread's yutu.import; each is to be imported once.
 function Tensor.export(x)
@@ -175,7 +176,7 @@ local metatable = {}
 function metatable.__index(x, key)
   if type(key) == "string" then
     local property = get[key]
-    if property then return property(x) end
+    if property then return (property(x)) end
     local method = Tensor[key]
     if method ~= nil then return method end
     raise(("tensor has no field or method '%s'"):format(key))
@@ -187,7 +188,8 @@ function metatable.__newindex(x, key, value)
   if type(key) == "string" then
     local property = set[key]
     if not property then
-      raise(("tensor: '%s' can't be set%s"):format(key, (get[key] or Tensor[key]) and "" or ", and there is no such field"))
+      local known = get[key] or Tensor[key]
+      raise(("tensor: '%s' can't be set%s"):format(key, known and "" or ", and there is no such field"))
     end
     return property(x, value)
   end
@@ -196,7 +198,7 @@ function metatable.__newindex(x, key, value)
 end
 
 local function operator(name)
-  return function(a, b) return Tensor[name](a, b) end
+  return function(a, b) return (Tensor[name](a, b)) end
 end
 metatable.__add, metatable.__sub, metatable.__mul = operator "add", operator "sub", operator "mul"
 metatable.__div, metatable.__mod, metatable.__pow = operator "div", operator "remainder", operator "pow"
@@ -206,7 +208,9 @@ function metatable.__len(x)
   if t.ndim == 0 then raise "#: a 0-d tensor has no size" end
   return tonumber(t.size[0])
 end
-local function no_order() raise "tensors have no order as a whole; a:lt(b), a:le(b), a:gt(b), a:ge(b) compare elements" end
+local function no_order()
+  raise "tensors have no order as a whole; a:lt(b), a:le(b), a:gt(b), a:ge(b) compare elements"
+end
 metatable.__lt, metatable.__le = no_order, no_order
 function metatable.__concat(a, b)
   raise(("tensors are not joined by ..; yutu.cat { a, b } does it (%s .. %s)"):format(describe(a), describe(b)))

@@ -140,7 +140,7 @@ return {
       want = function(x) return make({ 3, 4 }, function(i, j) return pmask(i, j) ~= 0 and -7 or x(i, j) end) end },
     empty = function() return E(0, 3):masked_fill(E(0, 3):bool(), 1), { 0, 3 } end,
     scalar = function() return yutu.tensor(3):masked_fill(yutu.tensor(true), 4), 4 end,
-    refuse = { { "%(4%) and %(3%) do not broadcast", function() E(3):masked_fill(E(4):bool(), 1) end } },
+    refuse = { { "masked_fill: %(4%) and %(3%) do not broadcast", function() E(3):masked_fill(E(4):bool(), 1) end } },
   },
   one_hot = { order = 0,
     { call = function() return list():one_hot(4) end,

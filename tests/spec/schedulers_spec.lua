@@ -31,7 +31,8 @@ local function make(case, opt)
   return by_hand and by_hand(opt) or lr_scheduler[case.op](opt, case.args)
 end
 local function near(got, want, what)
-  assert.is_true(math.abs(got - want) <= 1e-12 * math.max(1, math.abs(want)), ("%s: %.17g, not %.17g"):format(what, got, want))
+  local close = math.abs(got - want) <= 1e-12 * math.max(1, math.abs(want))
+  assert.is_true(close, ("%s: %.17g, not %.17g"):format(what, got, want))
 end
 local function walk(case, metrics)
   it("gives PyTorch's rates: " .. case.name, function()

@@ -18,9 +18,9 @@ local function layer(name, f, ...)
     for option, value in pairs(check.read(options, a, b)) do self[option] = value end
   end
 
-  if second then function class:forward(x) return f(x, self[first], self[second]) end
-  elseif first then function class:forward(x) return f(x, self[first]) end
-  else function class:forward(x) return f(x) end end
+  if second then function class:forward(x) return (f(x, self[first], self[second])) end
+  elseif first then function class:forward(x) return (f(x, self[first])) end
+  else function class:forward(x) return (f(x)) end end
   activations[name] = class
   return class
 end

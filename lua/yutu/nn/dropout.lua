@@ -20,7 +20,7 @@ end
 
 function Dropout:forward(x)
   if not self.training or self.p == 0 then return x end
-  return dropout(x, self.p, self.generator)
+  return (dropout(x, self.p, self.generator))
 end
 
 return Dropout

@@ -107,7 +107,12 @@ function F.normalize(x, given)
   return x:div(x:norm(o.p, o.dim, true):maximum(o.eps))
 end
 
-F.cosine_similarity = yutu.cosine_similarity
+--- a . b / (|a| |b|) along dim, lengths at least eps.   options: dim = 2, eps = 1e-8
+function F.cosine_similarity(a, b, dim, eps)
+  check.tensor("cosine_similarity", "x1", a)
+  check.tensor("cosine_similarity", "x2", b)
+  return a:cosine_similarity(b, dim, eps)
+end
 F.pairwise_distance = losses.pairwise_distance
 F.one_hot, F.pad = yutu.one_hot, yutu.pad
 

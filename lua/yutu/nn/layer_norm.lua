@@ -30,7 +30,7 @@ end
 function LayerNorm:forward(x)
   local shape = self.normalized_shape
   check.last_sizes("nn.LayerNorm", x, shape)
-  return layer_norm(x, self.weight, self.bias, #shape, self.eps)
+  return (layer_norm(x, self.weight, self.bias, #shape, self.eps))
 end
 
 function LayerNorm:describe()

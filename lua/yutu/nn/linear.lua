@@ -31,7 +31,7 @@ function Linear:reset_parameters()
 end
 
 -- act: "relu", "tanh" or "sigmoid", applied in the same pass
-function Linear:forward(x, act) return linear(x, self.weight, self.bias, act) end
+function Linear:forward(x, act) return (linear(x, self.weight, self.bias, act)) end
 
 function Linear:describe() return ("%s, bias=%s"):format(Module.describe(self), tostring(self.bias ~= nil)) end
 

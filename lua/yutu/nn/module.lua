@@ -38,6 +38,7 @@ local function construct(class, ...)
 end
 
 -- Up to six arguments and three results, without varargs. Not a tail call: an error looks for this frame (lib.where).
+-- Nor do layers and losses make tail calls: LuaJIT gives up a trace with more than 15; hence their return (f(x)).
 local function call(self, a, b, c, d, e, f)
   local x, y, z = self:forward(a, b, c, d, e, f)
   if z ~= nil then return x, y, z end

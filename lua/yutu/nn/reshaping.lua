@@ -19,7 +19,7 @@ function Flatten:init(start_dim, end_dim)
   self.start_dim, self.end_dim = o.start_dim, o.end_dim
 end
 
-function Flatten:forward(x) return flatten(x, self.start_dim, self.end_dim) end
+function Flatten:forward(x) return (flatten(x, self.start_dim, self.end_dim)) end
 
 --- Dim `dim` becomes several.   nn.Unflatten(2, { 3, 4 }): (N, 12) -> (N, 3, 4)
 local Unflatten = Module:extend "nn.Unflatten"
@@ -31,6 +31,6 @@ function Unflatten:init(dim, unflattened_size)
   self.dim, self.unflattened_size = dim, unflattened_size
 end
 
-function Unflatten:forward(x) return unflatten(x, self.dim, self.unflattened_size) end
+function Unflatten:forward(x) return (unflatten(x, self.dim, self.unflattened_size)) end
 
 return { Identity = Identity, Flatten = Flatten, Unflatten = Unflatten }

@@ -28,7 +28,9 @@ function Adagrad:update(group, slots)
   for i = 1, #slots do
     local s = slots[i]
     local p, g = self:next_of(s, group)
-    if p and C.yt_adagrad_(p, g, pointer(s.sum), lr / (1 + (s.step - 1) * lr_decay), eps, decay) == nil then lib.fail() end
+    if p and C.yt_adagrad_(p, g, pointer(s.sum), lr / (1 + (s.step - 1) * lr_decay), eps, decay) == nil then
+      lib.fail()
+    end
   end
 end
 

@@ -31,7 +31,8 @@ function Adam:update(group, slots)
         t = s.step
         size, scale = lr / (1 - beta1 ^ t), 1 / sqrt(1 - beta2 ^ t)
       end
-      local m, v, done = pointer(s.exp_avg), pointer(s.exp_avg_sq), nil
+      local m, v = pointer(s.exp_avg), pointer(s.exp_avg_sq)
+      local done
       if amsgrad then
         s.max_exp_avg_sq = s.max_exp_avg_sq or zeros_like(s.p)
         done = C.yt_amsgrad_(p, g, m, v, pointer(s.max_exp_avg_sq), size, scale, beta1, beta2, eps, decay, shrink)

@@ -1,7 +1,7 @@
 --- L-BFGS: a quasi-Newton method that remembers the last history_size changes of parameters and gradients.
 --   step(closure) runs up to max_iter iterations; closure computes the loss and its gradients anew and returns the loss
 --   line_search_fn   nil: steps of lr;  "strong_wolfe": as long as they should be
---   source   Nocedal & Wright 2006, algorithms 7.4, 7.5 (direction), 3.5, 3.6 (line search); as in Torch's optim and PyTorch
+--   source   Nocedal & Wright 2006, algorithms 7.4, 7.5 (direction), 3.5, 3.6 (line search); constants are PyTorch's
 local yutu = require "yutu"
 local lib = require "yutu.ffi"
 local Optimizer = require "yutu.optim.optimizer"
@@ -96,7 +96,7 @@ local function cubic_minimum(a, b, lowest, highest)
   lowest, highest = lowest or lo.t, highest or hi.t
   local d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t)
   local square = d1 * d1 - a.slope * b.slope
-  if not (square >= 0) then return (lowest + highest) / 2 end
+  if square < 0 or square ~= square then return (lowest + highest) / 2 end
   local d2 = sqrt(square)
   local t = hi.t - (hi.t - lo.t) * ((hi.slope + d2 - d1) / (hi.slope - lo.slope + 2 * d2))
   return min(max(t, lowest), highest)

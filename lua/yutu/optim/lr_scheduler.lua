@@ -39,8 +39,8 @@ local function read_arguments(self, ...)
     if value == nil then
       if default == required then self:fail("%s is missing", name) end
       if default ~= optional then self[name] = default end
-    elseif type(default) ~= "table" and type(value) ~= type(default) then
-      self:fail("%s is %s, a %s is needed", name, lib.describe(value), type(default))
+    elseif self.kinds[name] and type(value) ~= self.kinds[name] then
+      self:fail("%s is %s, a %s is needed", name, lib.describe(value), self.kinds[name])
     end
   end
 end
@@ -78,11 +78,14 @@ local function construct(class, optimizer, ...)
   return self
 end
 
--- new("StepLR", { "step_size", required }, { "gamma", 0.1 })
+-- new("StepLR", { "step_size", required, "number" }, { "gamma", 0.1 }): name, default, and type where the default
+-- does not tell it; false: any.
 local function new(name, ...)
-  local class = { class = name, names = {}, defaults = {} }
+  local class = { class = name, names = {}, defaults = {}, kinds = {} }
   for i, argument in ipairs { ... } do
-    class.names[i], class.defaults[argument[1]] = argument[1], argument[2]
+    local key, default, kind = unpack(argument)
+    class.names[i], class.defaults[key] = key, default
+    class.kinds[key] = kind == nil and type(default) ~= "table" and type(default) or kind
   end
   class.__index = class
   return setmetatable(class, { __index = Scheduler, __call = construct })
@@ -165,7 +168,7 @@ lr_scheduler.MultiplicativeLR = MultiplicativeLR
 
 ---- in steps ---------------------------------------------------------------------------------------
 --- lr *= gamma every step_size steps
-local StepLR = new("StepLR", { "step_size", required }, { "gamma", 0.1 })
+local StepLR = new("StepLR", { "step_size", required, "number" }, { "gamma", 0.1 })
 function StepLR:init()
   if self.step_size < 1 then self:fail("step_size = %g is below 1", self.step_size) end
 end
@@ -174,10 +177,7 @@ function StepLR:closed(k, _, base) return base * self.gamma ^ floor(k / self.ste
 lr_scheduler.StepLR = StepLR
 
 --- lr *= gamma at each of the milestones
-local MultiStepLR = new("MultiStepLR", { "milestones", required }, { "gamma", 0.1 })
-function MultiStepLR:init()
-  if type(self.milestones) ~= "table" then self:fail "milestones is a list of steps" end
-end
+local MultiStepLR = new("MultiStepLR", { "milestones", required, "table" }, { "gamma", 0.1 })
 function MultiStepLR:rate(k, lr)
   for _, m in ipairs(self.milestones) do if m == k then lr = lr * self.gamma end end
   return lr
@@ -217,12 +217,13 @@ function LinearLR:rate(k, lr)
   return k > n and lr or lr * (1 + rise / (n * from + (k - 1) * rise))
 end
 function LinearLR:closed(k, _, base)
-  return base * (self.start_factor + (self.end_factor - self.start_factor) * min(k, self.total_iters) / self.total_iters)
+  local part = min(k, self.total_iters) / self.total_iters
+  return base * (self.start_factor + (self.end_factor - self.start_factor) * part)
 end
 lr_scheduler.LinearLR = LinearLR
 
 --- lr = base gamma^k
-local ExponentialLR = new("ExponentialLR", { "gamma", required })
+local ExponentialLR = new("ExponentialLR", { "gamma", required, "number" })
 function ExponentialLR:rate(k, lr) return k > 0 and lr * self.gamma or lr end
 function ExponentialLR:closed(k, _, base) return base * self.gamma ^ k end
 lr_scheduler.ExponentialLR = ExponentialLR
@@ -233,11 +234,13 @@ function PolynomialLR:rate(k, lr)
   local n = self.total_iters
   return (k == 0 or k > n) and lr or lr * ((1 - k / n) / (1 - (k - 1) / n)) ^ self.power
 end
-function PolynomialLR:closed(k, _, base) return base * (1 - min(k, self.total_iters) / self.total_iters) ^ self.power end
+function PolynomialLR:closed(k, _, base)
+  return base * (1 - min(k, self.total_iters) / self.total_iters) ^ self.power
+end
 lr_scheduler.PolynomialLR = PolynomialLR
 
 --- lr from base to eta_min along half a cosine of T_max steps, and back up
-local CosineAnnealingLR = new("CosineAnnealingLR", { "T_max", required }, { "eta_min", 0 })
+local CosineAnnealingLR = new("CosineAnnealingLR", { "T_max", required, "number" }, { "eta_min", 0 })
 function CosineAnnealingLR:init()
   if self.T_max <= 0 then self:fail("T_max = %g is not above 0", self.T_max) end
 end
@@ -252,8 +255,10 @@ function CosineAnnealingLR:closed(k, _, base)
 end
 lr_scheduler.CosineAnnealingLR = CosineAnnealingLR
 
---- the same, back at base after T_0 steps, then after T_0 T_mult more, ...   Loshchilov & Hutter 2017, arXiv:1608.03983
-local WarmRestarts = new("CosineAnnealingWarmRestarts", { "T_0", required }, { "T_mult", 1 }, { "eta_min", 0 })
+--- the same, back at base after T_0 steps, then after T_0 T_mult more, ...
+-- source   Loshchilov & Hutter 2017, arXiv:1608.03983
+local WarmRestarts = new("CosineAnnealingWarmRestarts", { "T_0", required, "number" }, { "T_mult", 1 },
+  { "eta_min", 0 })
 function WarmRestarts:init()
   if self.T_0 < 1 or self.T_0 % 1 ~= 0 then self:fail("T_0 = %g is not a whole number of at least 1", self.T_0) end
   if self.T_mult < 1 or self.T_mult % 1 ~= 0 then
@@ -282,9 +287,10 @@ local function has_momentum(self)
   end
 end
 
---- lr between base_lr and max_lr and back, again and again, momentum the other way round   Smith 2017, arXiv:1506.01186
+--- lr between base_lr and max_lr and back, again and again, momentum the other way round
+-- source   Smith 2017, arXiv:1506.01186
 local CyclicLR = new("CyclicLR", { "base_lr", required }, { "max_lr", required }, { "step_size_up", 2000 },
-  { "step_size_down", optional }, { "mode", "triangular" }, { "gamma", 1 }, { "cycle_momentum", true },
+  { "step_size_down", optional, "number" }, { "mode", "triangular" }, { "gamma", 1 }, { "cycle_momentum", true },
   { "base_momentum", 0.8 }, { "max_momentum", 0.9 })
 local heights = {                 -- of a cycle, at step k of all
   triangular = function() return 1 end,
@@ -309,10 +315,11 @@ function CyclicLR:rate(k, _, _, i)
 end
 lr_scheduler.CyclicLR = CyclicLR
 
---- lr up to max_lr over the first pct_start of all steps, then down to next to nothing   Smith & Topin 2018, arXiv:1708.07120
-local OneCycleLR = new("OneCycleLR", { "max_lr", required }, { "total_steps", optional }, { "epochs", optional },
-  { "steps_per_epoch", optional }, { "pct_start", 0.3 }, { "anneal_strategy", "cos" }, { "cycle_momentum", true },
-  { "base_momentum", 0.85 }, { "max_momentum", 0.95 }, { "div_factor", 25 }, { "final_div_factor", 1e4 },
+--- lr up to max_lr over the first pct_start of all steps, then down to next to nothing
+-- source   Smith & Topin 2018, arXiv:1708.07120
+local OneCycleLR = new("OneCycleLR", { "max_lr", required }, { "total_steps", optional, "number" },
+  { "epochs", optional, "number" }, { "steps_per_epoch", optional, "number" }, { "pct_start", 0.3 },
+  { "anneal_strategy", "cos" }, { "cycle_momentum", true }, { "base_momentum", 0.85 }, { "max_momentum", 0.95 }, { "div_factor", 25 }, { "final_div_factor", 1e4 },
   { "three_phase", false })
 local blends = {                  -- from a to b, x from 0 to 1
   cos = function(a, b, x) return b + (a - b) / 2 * (cos(pi * x) + 1) end,
@@ -339,8 +346,8 @@ end
 local function phases(self)
   local n, warm, low, high = self.total_steps, self.pct_start, self.base_momentum, self.max_momentum
   if self.three_phase then
-    return { { warm * n - 1, "initial_lr", "max_lr", high, low }, { 2 * warm * n - 2, "max_lr", "initial_lr", low, high },
-      { n - 1, "initial_lr", "min_lr", high, high } }
+    return { { warm * n - 1, "initial_lr", "max_lr", high, low },
+      { 2 * warm * n - 2, "max_lr", "initial_lr", low, high }, { n - 1, "initial_lr", "min_lr", high, high } }
   end
   return { { warm * n - 1, "initial_lr", "max_lr", high, low }, { n - 1, "max_lr", "min_lr", low, high } }
 end
@@ -360,17 +367,17 @@ lr_scheduler.OneCycleLR = OneCycleLR
 
 ---- made of others ---------------------------------------------------------------------------------
 local function check_list(self)
-  if type(self.schedulers) ~= "table" or #self.schedulers == 0 then self:fail "a list of schedules is needed" end
+  if #self.schedulers == 0 then self:fail "a list of schedules is needed" end
   for i, s in ipairs(self.schedulers) do
     if s.optimizer ~= self.optimizer then self:fail("schedule %d belongs to another optimizer", i) end
   end
 end
 
 --- The first schedule up to the first of the milestones, then the second, ...
-local SequentialLR = new("SequentialLR", { "schedulers", required }, { "milestones", required })
+local SequentialLR = new("SequentialLR", { "schedulers", required, "table" }, { "milestones", required, "table" })
 function SequentialLR:init()
   check_list(self)
-  if type(self.milestones) ~= "table" or #self.milestones ~= #self.schedulers - 1 then
+  if #self.milestones ~= #self.schedulers - 1 then
     self:fail("%d schedules need a list of %d milestones", #self.schedulers, #self.schedulers - 1)
   end
 end
@@ -393,7 +400,7 @@ end
 lr_scheduler.SequentialLR = SequentialLR
 
 --- All schedules of the list at once, each multiplying what those before it have left.
-local ChainedScheduler = new("ChainedScheduler", { "schedulers", required })
+local ChainedScheduler = new("ChainedScheduler", { "schedulers", required, "table" })
 ChainedScheduler.init = check_list
 function ChainedScheduler.begin() end
 function ChainedScheduler:step()
@@ -412,8 +419,8 @@ lr_scheduler.ChainedScheduler = ChainedScheduler
 
 ---- by what is achieved ----------------------------------------------------------------------------
 --- lr *= factor once the metric given to step() has not improved for patience steps.
-local Plateau = new("ReduceLROnPlateau", { "mode", "min" }, { "factor", 0.1 }, { "patience", 10 }, { "threshold", 1e-4 },
-  { "threshold_mode", "rel" }, { "cooldown", 0 }, { "min_lr", 0 }, { "eps", 1e-8 })
+local Plateau = new("ReduceLROnPlateau", { "mode", "min" }, { "factor", 0.1 }, { "patience", 10 },
+  { "threshold", 1e-4 }, { "threshold_mode", "rel" }, { "cooldown", 0 }, { "min_lr", 0, false }, { "eps", 1e-8 })
 function Plateau:init()
   if self.factor >= 1 then self:fail("factor = %g is not below 1", self.factor) end
   if self.mode ~= "min" and self.mode ~= "max" then self:fail("mode is %q, not min or max", self.mode) end

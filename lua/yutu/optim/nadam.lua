@@ -1,6 +1,7 @@
 --- NAdam: Adam with Nesterov's momentum, whose weight grows with the steps.
 --   mu(t) = beta1 (1 - 0.96^(t momentum_decay) / 2);  m and v as in Adam
---   p -= lr (m mu(t + 1) / (1 - mu(1) .. mu(t + 1)) + g (1 - mu(t)) / (1 - mu(1) .. mu(t))) / (sqrt(v / (1 - beta2^t)) + eps)
+--   M(t) = mu(1) mu(2) .. mu(t);  s = sqrt(v / (1 - beta2^t)) + eps
+--   p -= lr (m mu(t + 1) / (1 - M(t + 1)) + g (1 - mu(t)) / (1 - M(t))) / s
 --   source   Dozat 2016, "Incorporating Nesterov momentum into Adam"; constants as in PyTorch
 local lib = require "yutu.ffi"
 local Optimizer = require "yutu.optim.optimizer"

@@ -3,8 +3,8 @@
 --   local Plain = Optimizer:extend("optim.Plain", { lr = 1e-3 }, { "step" })
 --   function Plain:update(group, slots) ... one C call per slot ... end
 --
--- A slot holds one parameter, s.p, and its state, made when its first gradient arrives. One call of a STEP row of the op
--- table updates both; nothing is allocated, and gradients are read where they lie.
+-- A slot holds one parameter, s.p, and its state, made when its first gradient arrives. One call of a STEP row of the
+-- op table updates both; nothing is allocated, and gradients are read where they lie.
 local ffi = require "ffi"
 local yutu = require "yutu"
 local lib = require "yutu.ffi"
@@ -44,7 +44,9 @@ local function is_group(value) return type(value) == "table" and value.params ~=
 --- params: a list of tensors, or of groups { params = list, lr = 0.1, ... }; options: the defaults of all groups.
 function Optimizer:init(params, options)
   if istype(ref, params) then self:fail "a list of parameters is needed, not one tensor: { w }" end
-  if type(params) ~= "table" or is_group(params) then self:fail "a list of parameters, or a list of groups, is needed" end
+  if type(params) ~= "table" or is_group(params) then
+    self:fail "a list of parameters, or a list of groups, is needed"
+  end
   if #params == 0 then self:fail "the list of parameters is empty" end
   if options ~= nil and type(options) ~= "table" then
     self:fail("options come in one table, as { lr = 0.1 }, not as %s", lib.describe(options))

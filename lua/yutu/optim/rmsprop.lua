@@ -32,8 +32,8 @@ function RMSprop:update(group, slots)
       if full then
         s.grad_avg = s.grad_avg or zeros_like(s.p)
         s.momentum_buffer = s.momentum_buffer or zeros_like(s.p)
-        done = C.yt_rmsprop_full_(p, g, pointer(s.square_avg), pointer(s.grad_avg), pointer(s.momentum_buffer), lr, alpha,
-          eps, decay, momentum, centered)
+        done = C.yt_rmsprop_full_(p, g, pointer(s.square_avg), pointer(s.grad_avg), pointer(s.momentum_buffer), lr,
+          alpha, eps, decay, momentum, centered)
       else done = C.yt_rmsprop_(p, g, pointer(s.square_avg), lr, alpha, eps, decay) end
       if done == nil then lib.fail() end
     end

@@ -1,5 +1,6 @@
 --- Stochastic gradient descent, with momentum (Polyak's, or Nesterov's) and weight decay.
---   d = g + weight_decay p;  b = momentum b + (1 - dampening) d, at first d;  p -= lr (b, or d + momentum b if nesterov)
+--   d = g + weight_decay p;  b = momentum b + (1 - dampening) d, at first d
+--   p -= lr b, or with nesterov lr (d + momentum b)
 --   source   Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning"; PyTorch's form
 local lib = require "yutu.ffi"
 local Optimizer = require "yutu.optim.optimizer"

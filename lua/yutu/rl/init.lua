@@ -42,16 +42,24 @@ end })
 
 local algorithms = { PPO = "yutu.rl.ppo" }       -- by the name that their files carry
 
+local load_options = { env = true }
+
 --- The agent that agent:save wrote, exactly as it was.
---   options   env   the environment to go on in; needed when it was one of Lua's own. By default it is made again
+--   options   env   the environment to go on in. By default one of rl.make's is made again; without one of its own the
+--                   agent can still act, and learn from what it is told
 --   errors    nil, message: no such file, or none of an agent
 function rl.load(path, options)
   if type(path) ~= "string" then lib.raise "rl.load: path is not a string" end
+  local o = lib.options(options or {}, "rl.load", load_options)
   local saved, message = require("yutu.checkpoint").load(path)
   if not saved then return nil, message end
-  local algorithm = type(saved) == "table" and algorithms[saved.algorithm]
-  if not algorithm then return nil, path .. ": it holds no agent" end
-  return require(algorithm).restore(saved, options or {})
+  local algorithm = algorithms[saved.algorithm]
+  if not algorithm or type(saved.env) ~= "table" then return nil, path .. ": it holds no agent" end
+  algorithm = require(algorithm)
+  if o.env then return algorithm.restore(saved, o) end
+  local ok, agent, why = pcall(algorithm.restore, saved, o)
+  if not ok then return nil, ("%s: this agent can't be restored: %s"):format(path, agent) end
+  return agent, why and path .. ": " .. why
 end
 
 return rl

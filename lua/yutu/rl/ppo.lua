@@ -269,10 +269,10 @@ function PPO:set_learning_rate(lr) self.optimizer.param_groups[1].lr = lr end
 local train_options = { total_steps = true, callback = true }
 
 --- Trains until total_steps have been made in all, those before a save or an earlier call included.
---   callback   (optional) f(progress) after every update; false stops. progress: steps, total_steps, iteration,
---              learning_rate, seconds and steps_per_second of this call, mean_return and episodes of the environments,
---              and the figures of agent.report
---   returns    the last progress
+--   callback   (optional) f(progress) after every update; false stops. progress: steps, total_steps (in whole updates),
+--              iteration, learning_rate, seconds and steps_per_second of this call, mean_return and episodes of the
+--              environments, and the figures of agent.report
+--   returns    the last progress; nil if there was nothing left to do
 function PPO:train(options)
   if type(options) ~= "table" then lib.raise "train: a table is needed: agent:train { total_steps = 500000 }" end
   local o, s, env = lib.options(options, "train", train_options), self.settings, self.env
@@ -294,7 +294,8 @@ function PPO:train(options)
     repeat until not self:advance()
     progress = env:statistics()
     local seconds = C.yt_clock() - began
-    progress.steps, progress.total_steps, progress.iteration = self.iteration * per_update, total, self.iteration
+    progress.steps, progress.total_steps = self.iteration * per_update, iterations * per_update
+    progress.iteration = self.iteration
     progress.learning_rate, progress.seconds = lr, seconds
     progress.steps_per_second = (self.iteration - before) * per_update / seconds
     for name, value in pairs(self.report) do progress[name] = value end
@@ -364,16 +365,17 @@ end
 
 local observe_options = { reward = true, terminated = true, truncated = true, observation = true }
 
---- What came of the last act: { reward =, terminated =, truncated =, observation = }, the last what it led to, before
--- any new beginning. One of each per environment.
+--- What came of the last act: { reward =, observation =, terminated = false, truncated = false }, for each environment;
+-- the observation is what the act led to, before any new beginning.
 --   returns   true; false if learning lags behind and the step was not kept
 function PPO:observe(step)
   lib.options(step, "observe", observe_options)
   if not self.acted then return false end
   local result = self.rows[self.t + 1].result
   put(result.reward, step.reward, "observe: reward")
-  put(result.terminated, step.terminated or 0, "observe: terminated")
-  put(result.truncated, step.truncated or 0, "observe: truncated")
+  for _, flag in ipairs { "terminated", "truncated" } do
+    if step[flag] == nil then result[flag]:fill_(0) else put(result[flag], step[flag], "observe: " .. flag) end
+  end
   put(result.final_observation, step.observation, "observe: observation")
   result.observation:copy_(result.final_observation)
   self.t, self.acted, self.begun = self.t + 1, false, true
@@ -490,16 +492,20 @@ end
 
 local function copy_all(into, from) for name, tensor in pairs(into) do tensor:copy_(from[name]) end end
 
+-- Refuses an environment of the caller's that does not fit the saved one.
+local function check_fits(env, saved)
+  check_env(env)
+  local n, size, actions = env.num_envs or 1, env.observation_space.size, env.action_space.n
+  if n ~= saved.num_envs or size ~= saved.size or actions ~= saved.n then
+    lib.raise(("rl.load: the agent is one for %d environments of %d numbers and %d actions, not for %d of %d and %d")
+      :format(saved.num_envs, saved.size, saved.n, n, size, actions))
+  end
+end
+
 --- The agent of a state that save wrote. options.env: the environment to go on in.   errors: nil, message
 function PPO.restore(saved, options)
-  local env = options.env or environment_of(saved.env)
-  check_env(env)
-  if (env.num_envs or 1) ~= saved.env.num_envs or env.observation_space.size ~= saved.env.size or
-    env.action_space.n ~= saved.env.n then
-    return nil, ("rl.load: the agent is one for %d environments of %d numbers and %d actions, not for %d of %d and %d")
-      :format(saved.env.num_envs, saved.env.size, saved.env.n, env.num_envs or 1, env.observation_space.size,
-        env.action_space.n)
-  end
+  local env = options.env
+  if env then check_fits(env, saved.env) else env = environment_of(saved.env) end
   local self = PPO.new(env, saved.settings)
   self.actor:load_state_dict(saved.actor)
   self.critic:load_state_dict(saved.critic)
@@ -514,7 +520,7 @@ function PPO.restore(saved, options)
   end)
   if saved.env.state and env.restore then
     local ok, message = env:restore(saved.env.state)
-    if not ok then return nil, "rl.load: " .. message end
+    if not ok then return nil, message end
   elseif env.step then self.begun, self.t = false, 0 end   -- the environment begins anew, with what the agent knows
   return self
 end

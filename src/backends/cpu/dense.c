@@ -39,7 +39,7 @@ int cpu_linear(yt_tensor *out, const args_linear *p)
   return 0;
 }
 
-enum { BATCH = 64 };              /* products whose offsets are made at a time */
+enum { BATCH = 64 }; /* products whose offsets are made at a time */
 int cpu_matmul(yt_tensor *out, const args_matmul *p)
 {
   const yt_tensor *a = p->a, *b = p->b;
@@ -47,28 +47,31 @@ int cpu_matmul(yt_tensor *out, const args_matmul *p)
   long as[YT_DIMS], bs[YT_DIMS], batch = 1;
   const int an = a->ndim, bn = b->ndim, ab = an > 2 ? an - 2 : 0, bb = bn > 2 ? bn - 2 : 0, nb = ab > bb ? ab : bb;
   cpu_gemm g = { .m = row ? 1 : a->size[an - 2], .n = column ? 1 : b->size[bn - 1], .k = a->size[an - 1] };
-  if (!(g.a = operand(a, dtype, 1, as)) || !(g.b = operand(b, dtype, 2, bs)) || !(g.c = cpu__target(out, dtype, 0))) return -1;
+  if (!(g.a = operand(a, dtype, 1, as)) || !(g.b = operand(b, dtype, 2, bs)) || !(g.c = cpu__target(out, dtype, 0)))
+    return -1;
   g.ars = row ? 0 : as[an - 2], g.acs = as[an - 1];
   g.brs = column ? bs[0] : bs[bn - 2], g.bcs = column ? 0 : bs[bn - 1];
   g.ldc = g.n;
   for (int d = 0; d < nb; d++) batch *= out->size[d];
-  if (batch == 1) { if (product(dtype, &g)) return -1; }
-  else for (long i = 0, n; i < batch; i += n) {
-    long ao[BATCH], bo[BATCH], co[BATCH];
-    n = batch - i < BATCH ? batch - i : BATCH;
-    for (long k = 0; k < n; k++) {
-      long rest = i + k;
-      ao[k] = bo[k] = 0, co[k] = (i + k) * g.m * g.n;
-      for (int d = nb - 1; d >= 0; d--) {
-        const long at = rest % out->size[d];
-        const int da = d - nb + ab, db = d - nb + bb;
-        rest /= out->size[d];
-        if (da >= 0 && a->size[da] != 1) ao[k] += at * as[da];
-        if (db >= 0 && b->size[db] != 1) bo[k] += at * bs[db];
+  if (batch == 1) {
+    if (product(dtype, &g)) return -1;
+  } else
+    for (long i = 0, n; i < batch; i += n) {
+      long ao[BATCH], bo[BATCH], co[BATCH];
+      n = batch - i < BATCH ? batch - i : BATCH;
+      for (long k = 0; k < n; k++) {
+        long rest = i + k;
+        ao[k] = bo[k] = 0, co[k] = (i + k) * g.m * g.n;
+        for (int d = nb - 1; d >= 0; d--) {
+          const long at = rest % out->size[d];
+          const int da = d - nb + ab, db = d - nb + bb;
+          rest /= out->size[d];
+          if (da >= 0 && a->size[da] != 1) ao[k] += at * as[da];
+          if (db >= 0 && b->size[db] != 1) bo[k] += at * bs[db];
+        }
       }
+      if (dtype == YT_F64 ? cpu__gemm_batch_f64(&g, n, ao, bo, co) : cpu__gemm_batch_f32(&g, n, ao, bo, co)) return -1;
     }
-    if (dtype == YT_F64 ? cpu__gemm_batch_f64(&g, n, ao, bo, co) : cpu__gemm_batch_f32(&g, n, ao, bo, co)) return -1;
-  }
   cpu__write(out, dtype, g.c);
   return 0;
 }

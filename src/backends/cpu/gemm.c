@@ -19,7 +19,7 @@
 
 enum {
   BLOCK_BYTES = 2048,          /* of one column of a block of b: deep enough that c passes by seldom */
-  A_BYTES = 512 << 10,         /* of packed a: lives in the second-level cache */
+  A_BYTES = 576 << 10,         /* of packed a: lives in the second-level cache */
   B_BYTES = 4 << 20            /* of packed b: in the third */
 };
 
@@ -91,16 +91,17 @@ static void run_slice(void *ctx, int slice, int slices)
   }
   if (p->dots) { p->kernels->dots(&g); return; }
   if (!p->chunk) { p->kernels->block(&g); return; }
-  const long end = g.tile_end, panel = g.k * p->kernels->tall;
+  const long from = g.tile, tiles = g.tile_end - from, panel = g.k * p->kernels->tall;
+  const int chunks = (int)((tiles + p->chunk - 1) / p->chunk);
   cpu_gemm_block packed = g;
   if (p->pack_a) {
-    packed.a = scratch(FOR_A, panel * p->chunk, p->size);
+    packed.a = scratch(FOR_A, panel * (p->chunk < tiles ? p->chunk : tiles), p->size);
     if (!packed.a) { p->failed = 1; return; }
     packed.ars = 1, packed.acs = p->kernels->tall, packed.a_panel = panel;
   }
-  for (; g.tile < end; g.tile += p->chunk) {
-    g.tile_end = g.tile + p->chunk < end ? g.tile + p->chunk : end;
-    packed.tile = g.tile, packed.tile_end = g.tile_end;
+  for (int i = 0; i < chunks; i++) {
+    packed.tile = g.tile = from + cpu__first(tiles, i, chunks);
+    packed.tile_end = g.tile_end = from + cpu__first(tiles, i + 1, chunks);
     if (p->pack_a) p->kernels->pack_a(&g, (void *)packed.a);
     p->kernels->block(&packed);
   }
@@ -117,7 +118,8 @@ static void run_pass(pass *p, double us, long unit)
     const long by_rows = (tiles + slices - 1) / slices * units, by_columns = (units + slices - 1) / slices * tiles;
     if (by_columns < by_rows) p->unit = unit;
     const long items = p->unit ? units : tiles;
-    if (us > 1000 && items >= 8 * slices) slices *= 4;      /* long ones in more slices, lest one thread lag */
+    if (p->chunk && !p->unit && us > 1000)         /* a chunk or less each: none lags far behind */
+      slices *= (int)((tiles + p->chunk * slices - 1) / (p->chunk * slices));
     if (items < slices) slices = (int)items;
   }
   if (slices > 1) cpu__run(run_slice, p, slices);
@@ -217,8 +219,8 @@ static int product(const cpu_gemm *g, int f64)
   const long m = g->m, n = g->n, k = g->k > 0 ? g->k : 0, lanes = kernels->lanes, size = f64 ? 8 : 4;
   if (m <= 0 || n <= 0) return 0;
 
-  /* 16e3 products a microsecond and lane: two multipliers at 4 GHz */
-  const double us = (double)(m * ((n + lanes - 1) / lanes)) * ((double)k / 8e3 + (g->act > CPU_RELU ? 4e-3 : 2e-4));
+  /* 8e3 vectors of products a microsecond: two multipliers at 4 GHz */
+  const double us = (double)(m * ((n + lanes - 1) >> kernels->lane_bits)) * ((double)k / 8e3 + (g->act > CPU_RELU ? 4e-3 : 2e-4));
   pass p = { .kernels = kernels, .size = (size_t)size };
   p.g = (cpu_gemm_block){ .m = m, .n = n, .k = k,
     .tiles = m <= kernels->tall ? 1 : (m + kernels->tall - 1) / kernels->tall,
@@ -230,7 +232,7 @@ static int product(const cpu_gemm *g, int f64)
     const int rows = dots_pay(g, lanes);
     if (rows) return dot_product(&p, g, rows, us);
     if (n <= lanes && g->ars == 1 && m > 4 && !g->bias && !g->accumulate && !g->act &&
-        5 * n * ((m + lanes - 1) / lanes) < 4 * m) return exchanged_product(g, kernels, f64);
+        5 * n * ((m + lanes - 1) >> kernels->lane_bits) < 4 * m) return exchanged_product(g, kernels, f64);
   }
   const int in_place = g->bcs == 1 || !k, large = (double)k * (double)(n * size) > 64e3;
   if (in_place && !large) {                        /* the usual product of a small network */

@@ -9,6 +9,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+#define LINE (64 / ISA_VECTOR)                     /* vectors in a line of the cache */
 #define FORGET(p) __asm__("" : "+r"(p))            /* what the compiler knows about p */
 #define WIDE 2                                     /* vectors across the tile: a panel of b is WIDE * V wide */
 
@@ -28,7 +29,7 @@ INLINE mask_f32 mask_of_f32(long part) { return (mask_f32)((1u << part) - 1); }
 INLINE mask_f64 mask_of_f64(long part) { return (mask_f64)((1u << part) - 1); }
 INLINE __m512 load_part_f32(const float *p, mask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
 INLINE __m512d load_part_f64(const double *p, mask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
-INLINE void store_part_f32(float *p, __m512 v, mask_f32 m)       /* a masked store is slow on AMD: only when needed */
+INLINE void store_part_f32(float *p, __m512 v, mask_f32 m)       /* masked only when needed: slow on some */
 {
   if (m == 0xffff) _mm512_storeu_ps(p, v); else _mm512_mask_storeu_ps(p, m, v);
 }
@@ -47,9 +48,15 @@ INLINE mask_f64 mask_of_f64(long part)
 {
   return (mask_f64){ _mm256_cmpgt_epi64(_mm256_set1_epi64x(part), _mm256_setr_epi64x(0, 1, 2, 3)), part };
 }
-INLINE __m256 load_part_f32(const float *p, mask_f32 m) { return _mm256_maskload_ps(p, m.m); }
-INLINE __m256d load_part_f64(const double *p, mask_f64 m) { return _mm256_maskload_pd(p, m.m); }
-INLINE void store_part_f32(float *p, __m256 v, mask_f32 m)      /* a masked store is slow on AMD: only when needed */
+INLINE __m256 load_part_f32(const float *p, mask_f32 m)         /* masks cost more than a branch that is foreseen */
+{
+  return m.part == 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, m.m);
+}
+INLINE __m256d load_part_f64(const double *p, mask_f64 m)
+{
+  return m.part == 4 ? _mm256_loadu_pd(p) : _mm256_maskload_pd(p, m.m);
+}
+INLINE void store_part_f32(float *p, __m256 v, mask_f32 m)
 {
   if (m.part == 8) _mm256_storeu_ps(p, v); else _mm256_maskstore_ps(p, m.m, v);
 }
@@ -144,8 +151,6 @@ INLINE void store_part_f64(double *p, __m128d v, long part)
 #endif
 #include "gemm_tile.h"
 
-#define KERNELS(type) { ISA_VECTOR / sizeof(lane_##type), WIDE * ISA_VECTOR / sizeof(lane_##type), TALL, FEW, \
-                        block_##type, dots_##type, pack_b_##type, pack_a_##type, copy_##type }
-typedef float lane_f32;
-typedef double lane_f64;
-const cpu_gemm_kernels ISA(cpu__gemm)[2] = { KERNELS(f32), KERNELS(f64) };
+#define KERNELS(type, lanes) { lanes, __builtin_ctz(lanes), WIDE * lanes, TALL, FEW, block_##type, dots_##type, \
+                               pack_b_##type, pack_a_##type, copy_##type }
+const cpu_gemm_kernels ISA(cpu__gemm)[2] = { KERNELS(f32, ISA_VECTOR / 4), KERNELS(f64, ISA_VECTOR / 8) };

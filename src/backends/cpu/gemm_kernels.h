@@ -22,7 +22,7 @@ typedef struct cpu_gemm_block {
 } cpu_gemm_block;
 
 typedef struct cpu_gemm_kernels {
-  int lanes, width;                  /* elements in a vector, in a row of a panel */
+  int lanes, lane_bits, width;       /* elements in a vector and their logarithm, in a row of a panel */
   int tall, few;                     /* rows of the tallest tile, of the tallest that is four vectors wide */
   void (*block)(const cpu_gemm_block *g);
   void (*dots)(const cpu_gemm_block *g);

@@ -33,8 +33,9 @@ INLINE void NAME(tile)(const int rows, const int vecs, const int chains, const c
 #define READ(p, j) NAME(read)((p) + (j) * V, (j) == vecs - 1, mask)
   EACH_VEC row[j] = bias ? READ(bias, j) : (NAME(vec)){ 0 };
   EACH_ROW EACH_VEC s[i][j] = row[j];
-  if (g->far) for (int i = 0; i < rows; i++)       /* c will be needed at the end, from memory */
-    for (int j = 0; j < vecs; j++) __builtin_prefetch(c + i * ldc + j * V, 1);
+  if (g->far)                                      /* c comes from memory: to the second cache, where the loop leaves it */
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < vecs; j += LINE) __builtin_prefetch(c + i * ldc + j * V, 0, 2);
   long k = g->k;
   if (chains > 1) {                                /* rows * vecs too few to hide the latency of an addition */
     for (int h = 0; h < chains - 1; h++) EACH_ROW EACH_VEC more[h][i][j] = (NAME(vec)){ 0 };
@@ -52,7 +53,8 @@ INLINE void NAME(tile)(const int rows, const int vecs, const int chains, const c
     for (int h = 0; h < chains - 1; h++) EACH_ROW EACH_VEC s[i][j] += more[h][i][j];
   }
   for (; k > 0; k--, a += cs, b += ldb) {
-    if (vecs > 1) EACH_VEC __builtin_prefetch(b + 12 * ldb + j * V);
+    if (vecs > 1)                                  /* some 40 ns ahead */
+      _Pragma("GCC unroll 4") for (int j = 0; j < vecs; j += LINE) __builtin_prefetch(b + 12 * ldb + j * V);
     EACH_VEC row[j] = READ(b, j);
     EACH_ROW {
       const NAME(vec) x = NAME(every)(a[i * rs]);
@@ -79,6 +81,7 @@ INLINE void NAME(tile)(const int rows, const int vecs, const int chains, const c
  * its bits don't depend on its column. */
 static NOINLINE void NAME(activate)(int act, long rows, long n, R *c, long ldc)
 {
+  if (ldc == n) n *= rows, rows = 1;               /* narrow rows share vectors */
   for (long i = 0; i < rows; i++, c += ldc)
     for (long j = 0; j < n; j += V) {
       const long part = n - j < V ? n - j : V;

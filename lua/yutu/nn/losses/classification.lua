@@ -98,7 +98,7 @@ loss.define { "CrossEntropyLoss", "cross_entropy",
     if o.reduction ~= "mean" then return reduce_rows(values, target, nil, o.reduction) end
     local counts = labels:ne(o.ignore_index)
     if o.weight then counts = o.weight:index_select(1, where(counts, labels, 1)):mul(counts) end
-    return values:sum():div(counts:sum())
+    return (values:sum():div(counts:sum()))
   end }
 
 -- -input[label]: input holds log-probabilities

@@ -9,8 +9,8 @@ local mean, sum = yutu.mean, yutu.sum
 local loss = { functions = {}, declared = {} }
 
 function loss.reduce(values, reduction)
-  if reduction == "mean" then return mean(values) end
-  if reduction == "sum" then return sum(values) end
+  if reduction == "mean" then return (mean(values)) end
+  if reduction == "sum" then return (sum(values)) end
   return values
 end
 
@@ -37,9 +37,11 @@ function loss.define(row)
   spec.reductions = row.reductions or usual
   local defaults = loss.read(spec)
   if row.inputs == 3 then
-    loss.functions[name] = function(a, b, c, given) return f(a, b, c, given and loss.read(spec, given) or defaults) end
+    loss.functions[name] = function(a, b, c, given)
+      return (f(a, b, c, given and loss.read(spec, given) or defaults))
+    end
   else
-    loss.functions[name] = function(a, b, given) return f(a, b, given and loss.read(spec, given) or defaults) end
+    loss.functions[name] = function(a, b, given) return (f(a, b, given and loss.read(spec, given) or defaults)) end
   end
   loss.declared[#loss.declared + 1] = { class = class, inputs = row.inputs or 2, options = options, f = f,
     reductions = spec.reductions }

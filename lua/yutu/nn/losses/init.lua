@@ -16,8 +16,8 @@ for _, row in ipairs(loss.declared) do
     end
   end
 
-  if row.inputs == 3 then function class:forward(a, b, c) return f(a, b, c, self) end
-  else function class:forward(a, b) return f(a, b, self) end end
+  if row.inputs == 3 then function class:forward(a, b, c) return (f(a, b, c, self)) end
+  else function class:forward(a, b) return (f(a, b, self)) end end
 
   function class:describe()
     local out = {}

@@ -10,27 +10,27 @@ local squared_error, smooth_l1, huber, where = yutu.squared_error, yutu.smooth_l
 -- (input - target)^2
 loss.define { "MSELoss", "mse_loss", function(input, target, o)
   same_shape("mse_loss", "input", input, "target", target)
-  return reduce(squared_error(input, target), o.reduction)
+  return (reduce(squared_error(input, target), o.reduction))
 end }
 
 -- |input - target|
 loss.define { "L1Loss", "l1_loss", function(input, target, o)
   same_shape("l1_loss", "input", input, "target", target)
-  return reduce(input:sub(target):abs(), o.reduction)
+  return (reduce(input:sub(target):abs(), o.reduction))
 end }
 
 -- a parabola of curvature 1 / beta within beta of the target, slope 1 beyond (Girshick 2015, arXiv:1504.08083)
 loss.define { "SmoothL1Loss", "smooth_l1_loss", options = { { "beta", 1 } }, function(input, target, o)
   same_shape("smooth_l1_loss", "input", input, "target", target)
   check.within("smooth_l1_loss", "beta", o.beta, 0, math.huge)
-  return reduce(smooth_l1(input, target, o.beta), o.reduction)
+  return (reduce(smooth_l1(input, target, o.beta), o.reduction))
 end }
 
 -- a parabola of curvature 1 within delta of the target, slope delta beyond (Huber 1964)
 loss.define { "HuberLoss", "huber_loss", options = { { "delta", 1 } }, function(input, target, o)
   same_shape("huber_loss", "input", input, "target", target)
   if o.delta <= 0 then lib.raise(("huber_loss: delta = %g is not above 0"):format(o.delta)) end
-  return reduce(huber(input, target, o.delta), o.reduction)
+  return (reduce(huber(input, target, o.delta), o.reduction))
 end }
 
 -- The variance of each element, or of each row as (..., 1) or (...); raised to eps in value, not in gradient.
