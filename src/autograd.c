@@ -316,7 +316,11 @@ int yt_pass_give(yt_pass *p, int k, yt_tensor *d)
 yt_tensor *yt_pass_result(yt_pass *p, int i)
 {
   if (!p || i < 0 || i >= p->nx || !p->dx[i]) return NULL;
-  return yt__alias(p->dx[i]);
+  yt_tensor *d = p->dx[i];        /* made outside scopes; handed over, so that nothing can fail here */
+  yt_scope *s = yt__self()->scope;
+  p->dx[i] = NULL;
+  if (s) d->next = s->born, s->born = d;
+  return d;
 }
 void yt_pass_free(yt_pass *p)
 {

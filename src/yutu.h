@@ -129,7 +129,7 @@ int yt_pass_run(yt_pass *p);                        /* 0 done, 1 stopped, -1 fai
 int64_t yt_pass_tag(const yt_pass *p);              /* where it stopped: > 0 a custom op, < 0 a hook */
 yt_tensor *yt_pass_grad(yt_pass *p);                /* the gradient that arrived there; the caller's */
 int yt_pass_give(yt_pass *p, int k, yt_tensor *d);  /* the gradient of input k; at a hook k = 0 replaces it */
-yt_tensor *yt_pass_result(yt_pass *p, int i);       /* dx of x[i], when done; NULL if y does not depend on it */
+yt_tensor *yt_pass_result(yt_pass *p, int i);       /* dx of x[i], when done, once; NULL if y does not depend on it */
 void yt_pass_free(yt_pass *p);
 yt_tensor *yt_custom(yt_tensor *y, yt_tensor **in, int n, int64_t tag);  /* y again, as made from in by the caller */
 int yt_hook(yt_tensor *t, int64_t tag);             /* stop there with -tag; 0: no longer */

@@ -53,7 +53,8 @@ end
 local function compare(got, want, tolerance, what)
   for j = 1, #want do
     local have = got and got[j] or 0
-    if not (abs(have - want[j]) <= tolerance * max(1, abs(want[j]))) then
+    local near = abs(have - want[j]) <= tolerance * max(1, abs(want[j]))          -- false of NaN
+    if not near then
       error(("%s: [%d] is %.10g, should be %.10g"):format(what, j, have, want[j]))
     end
   end

@@ -1,5 +1,6 @@
---- How a row of the op table is checked. Each kind of case has a function here that returns promises, { sentence, function }.
+--- How a row of the op table is checked: for each kind of case a function that returns promises, { sentence, f }.
 local yutu = require "yutu"
+local check = require "check"
 local plain = require "plain"
 local gradients = require "gradcheck"
 local N = require "cases.random".N
@@ -8,53 +9,8 @@ local abs, max, huge = math.abs, math.max, math.huge
 local floats = { f64 = 1e-11, f32 = 4e-6, f16 = 4e-3, bf16 = 3e-2 }
 local integers = { "i64", "i32", "u8", "bool" }
 
----- comparing ------------------------------------------------------------------------------------------
-local function equal(a, b, tolerance)
-  return a == b or a ~= a and b ~= b or abs(a - b) <= tolerance * max(1, abs(b))
-end
-local function close(got, want, tolerance, what)
-  assert(#got == #want, ("%s: %d elements, should be %d"):format(what, #got, #want))
-  for i = 1, #got do
-    if not equal(got[i], want[i], tolerance) then
-      error(("%s: element %d is %.17g, should be %.17g"):format(what, i, got[i], want[i]), 2)
-    end
-  end
-end
-local function values(x) return x:to("f64"):tolist() end
-local function shape_is(x, shape, what)
-  local got, want = table.concat(x.shape, ","), table.concat(shape, ",")
-  assert(got == want, ("%s: shape (%s), should be (%s)"):format(what, got, want))
-end
-local function refuses(pattern, f)
-  local ok, message = pcall(f)
-  assert(not ok, "was not refused: " .. pattern)
-  assert(tostring(message):find(pattern), ("expected %s, got: %s"):format(pattern, tostring(message)))
-end
-
----- making ------------------------------------------------------------------------------------------------
--- The same sequence in every run (Park and Miller 1988), whatever else draws numbers.
-local function stream(seed)
-  local state = seed
-  return function()
-    state = state * 16807 % 2147483647
-    return state / 2147483647
-  end
-end
-local function tensor(data, shape, dtype) return yutu.tensor(data, { shape = shape, dtype = dtype }) end
---- The same elements, but laid out with the first dim running fastest and a gap after each.
-local function scattered(x)
-  local n = x:dim()
-  if n == 0 then return x end
-  local order = {}
-  for d = 1, n do order[d] = n + 1 - d end
-  local wide = yutu.stack({ x:permute(order), x:permute(order) }, n + 1)
-  return wide:select(n + 1, 1):permute(order)
-end
-local function map(list, f)
-  local out = {}
-  for i = 1, #list do out[i] = f(list[i], i) end
-  return out
-end
+local equal, close, values, shape_is, refuses = check.equal, check.close, check.values, check.shape_is, check.refuses
+local stream, tensor, scattered, map = check.stream, check.tensor, check.scattered, check.map
 
 local function refusals(case)
   return { "refuses what does not fit, and says why", function()
@@ -160,7 +116,8 @@ function elementwise.promises(op, case)
         flat[k] = drawn(op, case, k, count, "f64", random)
         args[k] = tensor(flat[k], shapes[k], "f64")
       end
-      local want = plain.make({ 3, 700 }, function(i, j) return f(flat[1][i], flat[2][j], n > 2 and flat[3][1] or nil) end)
+      local third = flat[3] and flat[3][1]
+      local want = plain.make({ 3, 700 }, function(i, j) return f(flat[1][i], flat[2][j], third) end)
       local y = call(unpack(args))
       shape_is(y, { 3, 700 }, op.name)
       close(values(y), want.data, 1e-11, "broadcast")
@@ -310,7 +267,8 @@ function reduction.promises(op, case)
       if not scans then
         local x = tensor(drawn(op, {}, 1, 12, "f64", random), { 2, 3, 2 }, "f64")
         gradients.check(call, { x }, { order = op.order })
-        gradients.check(function(v) return call(v, { dim = { 1, -1 }, keepdim = true }) end, { x }, { order = op.order })
+        local function ends(v) return call(v, { dim = { 1, -1 }, keepdim = true }) end
+        gradients.check(ends, { x }, { order = op.order })
       end
     end }
     list[#list + 1] = { "has a gradient where elements are 0 or equal", function()
@@ -497,11 +455,11 @@ function random.promises(op, case)
     case.check(values(draw(1, 0)))
     if case.also then case.also() end
   end }, { "gives the same numbers for the same stream, with any number of threads and any layout", function()
-    local threads, one = yutu.get_num_threads(), nil
+    local threads = yutu.get_num_threads()
     local first = values(draw(7, 2))
     close(values(draw(7, 2, function(x) return scattered(x) end)), first, 0, "strided")
     yutu.set_num_threads(1)
-    one = values(draw(7, 2))
+    local one = values(draw(7, 2))
     yutu.set_num_threads(2)
     local two = values(draw(7, 2))
     yutu.set_num_threads(threads)
@@ -529,7 +487,8 @@ function random.promises(op, case)
   if case.order then
     list[#list + 1] = { "has the right gradient for one draw", function()
       local x = tensor({ .5, -1, 2, 3, 1, .2 }, { 2, 3 }, "f64")
-      gradients.check(function(v) return yutu[op.name](v:square(), .5, yutu.Generator(4)) end, { x }, { order = case.order })
+      local function draw_again(v) return yutu[op.name](v:square(), .5, yutu.Generator(4)) end
+      gradients.check(draw_again, { x }, { order = case.order })
     end }
   else
     list[#list + 1] = dead_end(op, function()
@@ -542,5 +501,5 @@ end
 
 return {
   elementwise = elementwise.promises, reduction = reduction.promises, call = call.promises, step = step.promises,
-  random = random.promises, close = close, refuses = refuses, scattered = scattered,
+  random = random.promises,
 }

@@ -1,5 +1,5 @@
---- A case for every row of the op table, by name. tests/spec/ops_spec.lua walks the table with them: a row without a case
--- fails there, and so does a case without a row. The files of tests/cases say what a case holds.
+--- A case for every row of the op table, by name. tests/spec/ops_spec.lua walks the table with them: a row without a
+-- case fails there, and so does a case without a row. The files of tests/cases say what a case holds.
 local cases = {}
 for kind, files in pairs {
   elementwise = { "elementwise" }, reduction = { "reductions" }, step = { "optimizers" }, random = { "random" },

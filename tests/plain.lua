@@ -1,5 +1,5 @@
 --- Arrays in plain Lua, for references that a reader can check by eye.
--- A = plain(shape, flat data); A(i, j, ...) is an element, counted from 1; plain.make({ 2, 3 }, function(i, j) ... end).
+-- A = plain(shape, flat data); A(i, j, ...) is an element, counted from 1; plain.make({ 2, 3 }, function(i, j) end).
 local Plain = {}
 Plain.__index = Plain
 
@@ -44,4 +44,5 @@ local function sum(n, f)
   return s
 end
 
-return setmetatable({ new = new, make = make, each = each, sum = sum }, { __call = function(_, ...) return new(...) end })
+local module = { make = make, each = each, sum = sum }
+return setmetatable(module, { __call = function(_, shape, data) return new(shape, data) end })

@@ -7,7 +7,7 @@ local lib = require "yutu.ffi"
 local Tensor = require "yutu.tensor"
 require "yutu.create"
 
-local C, ref, none, istype = lib.C, lib.ref, lib.none, ffi.istype
+local C, ref, istype = lib.C, lib.ref, ffi.istype
 local raise, describe, it = lib.raise, lib.describe, lib.it
 local functions = lib.functions
 local RETAIN, CREATE = 1, 2       -- YT_RETAIN_GRAPH, YT_CREATE_GRAPH
@@ -113,7 +113,7 @@ end
 
 ---- hooks ----------------------------------------------------------------------------------------------
 local tags = 0
-local hooks_of = {}               -- by the address of a node: { tag, list of functions }
+local hooks_of = setmetatable({}, { __mode = "v" })    -- by the address of a node: { tag =, list = functions }
 
 local function new_tag(f)
   lib.forget_the_dead()
@@ -227,7 +227,8 @@ function Function.__call(op, ...) return apply(op, ...) end
 function Function.apply(op, ...) return apply(op, ...) end
 
 local known_function = { forward = true, backward = true, name = true }
---- An op of your own: yutu.Function { forward = function(ctx, ...) return y end, backward = function(ctx, g) return dx end }
+--- An op of your own:
+--   yutu.Function { forward = function(ctx, ...) return y end, backward = function(ctx, g) return dx end }
 -- forward computes with recording off and may keep what backward needs in ctx; backward returns one gradient for each
 -- argument of forward, nil where there is none. The result is called like a function, and is differentiable as often
 -- as backward is.

@@ -66,14 +66,14 @@ end
 
 ---- a tree as paths --------------------------------------------------------------------------------
 local function segment(key, path)
-  if type(key) == "string" then return escape(key, "/#") end
+  if type(key) == "string" then return key == "" and "%" or escape(key, "/#") end
   if type(key) == "number" and key % 1 == 0 then return ("#%d"):format(key) end
   fail("%s has the key %s; strings and whole numbers can be saved", path == "" and "the table" or path, tostring(key))
 end
 local function key_of(text)
   local n = text:match "^#(%-?%d+)$"
   if n then return tonumber(n) end
-  return unescape(text)
+  return text == "%" and "" or unescape(text)
 end
 
 local function is_object(value)

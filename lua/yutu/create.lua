@@ -29,7 +29,7 @@ end
 
 local function is_options(v) return type(v) == "table" and type(next(v)) == "string" end
 -- sizes..., options?  ->  the shape (in buffer), options
--- `...` is read before anything is called: LuaJIT of 2022 picks the wrong one in a trace that comes out of a pairs loop.
+-- `...` is read before anything is called: LuaJIT of 2022 picks a wrong one in a trace that leaves a pairs loop.
 local function sizes_and_options(op, names, ...)
   local given, n, options = { ... }, select("#", ...), NONE
   local first, last = given[1], given[n]
@@ -277,7 +277,7 @@ function create.from_string(bytes, shape, dtype)
   ffi.copy(x.data, bytes, needed)
   return x
 end
---- Memory of the host as a tensor, without a copy: dense rows at pointer, a cdata that is kept alive while it is in use.
+--- Memory of the host as a tensor, without a copy: dense rows at pointer, a cdata that is kept alive while in use.
 function create.from_pointer(pointer, shape, dtype)
   if type(pointer) ~= "cdata" then raise(("from_pointer: %s, a cdata is needed"):format(describe(pointer))) end
   local mark = ffi.new "yt_wrap_mark *[1]"

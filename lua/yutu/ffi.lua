@@ -215,7 +215,7 @@ lib.functions = {}                -- of custom ops and hooks, by tag
 local tag = ffi.new "int64_t[1]"
 
 local function forget_the_dead()
-  while C.yt_tag_died(tag) == 1 do lib.functions[tonumber(tag[0])] = nil end
+  while C.yt_tag_died(tag) == 1 do lib.functions[math.abs(tonumber(tag[0]))] = nil end
   for i = #wrapped, 1, -1 do
     local w = wrapped[i]
     if w.mark.dead ~= 0 then
@@ -277,7 +277,7 @@ end
 -- A C call must not be in tail position in what runs often: LuaJIT can't end a trace there and at last gives up on the
 -- function, and on all that call it.
 function lib.own(t)
-  if lib.depth == 0 then return (own_anyway(t)) end  -- nor any tail call: a trace may hold 15 of them, then it is given up
+  if lib.depth == 0 then return (own_anyway(t)) end   -- nor any tail call: a trace holds 15 of them at most
   local r = ref(t, t.id)          -- the scope owns it
   return r
 end

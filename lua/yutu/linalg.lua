@@ -74,7 +74,9 @@ function linalg.matrix_rank(x, rcond)
 end
 --- x times itself, n times; negative: its inverse.
 function linalg.matrix_power(x, n)
-  if matrix("matrix_power", x):size(-1) ~= x:size(-2) then raise(("matrix_power: %s is not square"):format(shown(x))) end
+  if matrix("matrix_power", x):size(-1) ~= x:size(-2) then
+    raise(("matrix_power: %s is not square"):format(shown(x)))
+  end
   if lib.int(n, "matrix_power", "n") < 0 then return linalg.matrix_power(linalg.inv(x), -n) end
   if n == 0 then
     local one = x:detach():clone():fill_(0)

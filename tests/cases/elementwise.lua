@@ -1,6 +1,6 @@
 --- What each elementwise row computes, on numbers.
--- A case is a function, or { f, fixed = inputs without a derivative, sample = function(k, v, i), extra = { {args, result} } };
--- sample changes v, the i-th value drawn for input k; extra holds points that a sample does not meet.
+-- A case is a function, or { f, fixed =, sample =, extra = }: fixed are inputs without a derivative; sample(k, v, i)
+-- changes v, the i-th value drawn for input k; extra holds points that a sample does not meet, { { args, result } }.
 local exp, log, abs, sqrt, floor = math.exp, math.log, math.abs, math.sqrt, math.floor
 local min, max, pi, huge = math.min, math.max, math.pi, math.huge
 local nan = 0 / 0
@@ -69,7 +69,8 @@ return {
   add = function(a, b) return a + b end,
   sub = function(a, b) return a - b end,
   mul = function(a, b) return a * b end,
-  div = { function(a, b) return a / b end, sample = first_signed, extra = { { { 1, 0 }, huge }, { { -1, 0 }, -huge } } },
+  div = { function(a, b) return a / b end, sample = first_signed,
+    extra = { { { 1, 0 }, huge }, { { -1, 0 }, -huge } } },
   floordiv = { function(a, b) return floor(a / b) end, sample = first_signed,
     extra = { { { -7, 2 }, -4 }, { { 7, -2 }, -4 }, { { 7, 2 }, 3 } } },
   remainder = { function(a, b) return a - b * floor(a / b) end, sample = first_signed,
@@ -145,7 +146,8 @@ return {
   leaky_relu = { function(x, slope) return x > 0 and x or slope * x end, sample = first_signed },
   softplus = { function(x, beta, threshold) return x * beta > threshold and x or softplus(x * beta) / beta end,
     sample = first_signed, fixed = { [3] = true } },
-  hardshrink = { function(x, lambd) return abs(x) > lambd and x or 0 end, sample = first_signed, fixed = { [2] = true } },
+  hardshrink = { function(x, lambd) return abs(x) > lambd and x or 0 end, sample = first_signed,
+    fixed = { [2] = true } },
   softshrink = { function(x, lambd) return x > lambd and x - lambd or x < -lambd and x + lambd or 0 end,
     sample = first_signed },
   threshold = { function(x, threshold, value) return x > threshold and x or value end, fixed = { [2] = true } },
@@ -175,6 +177,7 @@ return {
     sample = function(k, ...) return (k == 1 and zero_or_one or both)(k, ...) end },
   logical_not = { truth(function(x) return x == 0 end), sample = zero_or_one },
   isnan = { truth(function(x) return x ~= x end), extra = { { { nan }, 1 }, { { huge }, 0 } } },
-  isinf = { truth(function(x) return abs(x) == huge end), extra = { { { -huge }, 1 }, { { huge }, 1 }, { { nan }, 0 } } },
+  isinf = { truth(function(x) return abs(x) == huge end),
+    extra = { { { -huge }, 1 }, { { huge }, 1 }, { { nan }, 0 } } },
   isfinite = { truth(function(x) return abs(x) < huge end), extra = { { { nan }, 0 }, { { huge }, 0 } } },
 }

@@ -1,6 +1,6 @@
---- Rows that change dtype, shape or order. A case is a list of variants, { shapes..., call =, want = }: call takes tensors,
--- want the same as plain arrays. Beside them: empty() and scalar() return a result and the { shape } or number it should
--- be; refuse: { message pattern, function }; fixed: inputs without a derivative.
+--- Rows that change dtype, shape or order. A case is a list of variants, { shapes..., call =, want = }: call takes
+-- tensors, want the same as plain arrays. Beside them: empty() and scalar() return a result and the { shape } or number
+-- it should be; refuse: { message pattern, function }; fixed: inputs without a derivative.
 local yutu = require "yutu"
 local plain = require "plain"
 local make, sum = plain.make, plain.sum
@@ -10,15 +10,17 @@ local function S() return yutu.tensor(3) end
 return {
   cast = {
     { { 3, 2 }, call = function(x) return x:cast "f64" end, want = function(x) return x end },
-    { { 3, 2 }, call = function(x) return x:cast "f32":cast "f64" end, want = function(x) return x end, tolerance = 1e-7,
-      order = 0 },
+    { { 3, 2 }, call = function(x) return x:cast "f32":cast "f64" end, want = function(x) return x end,
+      tolerance = 1e-7, order = 0 },
     empty = function() return E(0, 3):cast "i64", { 0, 3 } end,
     scalar = function() return yutu.tensor(3.7):cast "i32", 3 end,
     refuse = { { "cast: dtype is \"f12\"; there are bool", function() E(2):cast "f12" end } },
   },
   sum_to = {
     { { 2, 3, 4 }, call = function(x) return x:sum_to { 3, 1 } end, want = function(x)
-      return make({ 3, 1 }, function(j) return sum(2, function(i) return sum(4, function(k) return x(i, j, k) end) end) end)
+      return make({ 3, 1 }, function(j)
+        return sum(2, function(i) return sum(4, function(k) return x(i, j, k) end) end)
+      end)
     end },
     empty = function() return E(0, 3):sum_to { 1, 3 }, { 1, 3 } end,
     scalar = function() return S():sum_to {}, 3 end,
@@ -89,7 +91,8 @@ return {
   view = {
     { { 2, 6 }, call = function(x) return x:view(3, -1) end, dense = true,
       want = function(x) return plain({ 3, 4 }, x.data) end },
-    { { 2, 6 }, call = function(x) return x:view { 2, 2, 3 } end, want = function(x) return plain({ 2, 2, 3 }, x.data) end },
+    { { 2, 6 }, call = function(x) return x:view { 2, 2, 3 } end,
+      want = function(x) return plain({ 2, 2, 3 }, x.data) end },
     empty = function() return E(0, 3):view(3, 0), { 3, 0 } end,
     scalar = function() return S():view(1, 1), 3 end,
     refuse = { { "view: %(2,3%) has 6 elements, %(4%) has 4", function() E(2, 3):view(4) end },
@@ -106,7 +109,8 @@ return {
   flatten = {
     { { 2, 3, 4 }, call = function(x) return x:flatten() end, want = function(x) return plain({ 24 }, x.data) end },
     { { 2, 3, 4 }, call = function(x) return x:flatten(2) end, want = function(x) return plain({ 2, 12 }, x.data) end },
-    { { 2, 3, 4 }, call = function(x) return x:flatten(1, 2) end, want = function(x) return plain({ 6, 4 }, x.data) end },
+    { { 2, 3, 4 }, call = function(x) return x:flatten(1, 2) end,
+      want = function(x) return plain({ 6, 4 }, x.data) end },
     empty = function() return E(0, 3):flatten(), { 0 } end,
     scalar = function() return S():flatten(), 3 end,
     refuse = { { "flatten: dim 4 of %(2,3%)", function() E(2, 3):flatten(1, 4) end } },

@@ -25,10 +25,10 @@ return {
     step = function(s, n) s.p = s.p - n.lr * decayed(s, n) end,
   },
   adam = {                        -- algorithm 1, with t = 3
-    { step = 1e-2 / (1 - .9 ^ 3), scale = 1 / sqrt(1 - .999 ^ 3), beta1 = .9, beta2 = .999, eps = 1e-8, weight_decay = .1,
-      decay = 1 },
-    { step = 1e-2 / (1 - .9 ^ 3), scale = 1 / sqrt(1 - .999 ^ 3), beta1 = .9, beta2 = .999, eps = 1e-8, weight_decay = 0,
-      decay = .99 },
+    { step = 1e-2 / (1 - .9 ^ 3), scale = 1 / sqrt(1 - .999 ^ 3), beta1 = .9, beta2 = .999, eps = 1e-8,
+      weight_decay = .1, decay = 1 },
+    { step = 1e-2 / (1 - .9 ^ 3), scale = 1 / sqrt(1 - .999 ^ 3), beta1 = .9, beta2 = .999, eps = 1e-8,
+      weight_decay = 0, decay = .99 },
     step = function(s, n)
       local d = decayed(s, n)
       s.p = s.p * n.decay

@@ -11,7 +11,8 @@ local function mean(values)
 end
 local function near(what, got, want, deviation)
   local margin = 5 * deviation / sqrt(N)
-  if not (abs(got - want) <= margin) then error(("%s is %.5f, should be %.5f +- %.5f"):format(what, got, want, margin)) end
+  local inside = abs(got - want) <= margin              -- false of NaN
+  if not inside then error(("%s is %.5f, should be %.5f +- %.5f"):format(what, got, want, margin)) end
 end
 -- mean, and mean of squares about the mean m; variance v, fourth central moment q
 local function moments(values, m, v, q)

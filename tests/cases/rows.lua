@@ -82,7 +82,8 @@ local function gae(gamma, lambda)
     for n = 1, N do
       local running = 0
       for t = T, 1, -1 do
-        local next_value = ended(t, n) ~= 0 and 0 or cut(t, n) ~= 0 and final(t, n) or t < T and value(t + 1, n) or last(n)
+        local next_value = t < T and value(t + 1, n) or last(n)
+        if ended(t, n) ~= 0 then next_value = 0 elseif cut(t, n) ~= 0 then next_value = final(t, n) end
         local delta = reward(t, n) + gamma * next_value - value(t, n)
         if ended(t, n) ~= 0 or cut(t, n) ~= 0 then running = 0 end
         running = delta + gamma * lambda * running
@@ -163,7 +164,9 @@ return {
       return plain({}, { sum(4, function(k) return a(k) * b(k) end) })
     end },
     { { 2, 1, 3, 4 }, { 5, 4, 2 }, call = function(a, b) return a:matmul(b) end, want = function(a, b)
-      return make({ 2, 5, 3, 2 }, function(p, q, i, j) return sum(4, function(k) return a(p, 1, i, k) * b(q, k, j) end) end)
+      return make({ 2, 5, 3, 2 }, function(p, q, i, j)
+        return sum(4, function(k) return a(p, 1, i, k) * b(q, k, j) end)
+      end)
     end },
     empty = function() return E(2, 0):matmul(E(0, 3)), { 2, 3 } end,
     refuse = { { "matmul: %(3,4%) x %(3,4%): inner sizes 4 and 3 differ", function() E(3, 4):matmul(E(3, 4)) end },
@@ -184,7 +187,8 @@ return {
       return make({ 2, 3, 5 }, function(n, i, o) return sum(4, function(k) return x(n, i, k) * w(o, k) end) end)
     end },
     empty = function() return E(0, 4):linear(E(5, 4), E(5)), { 0, 5 } end,
-    refuse = { { "linear: x %(3,4%), weight %(5,3%): the last size of x must be 3", function() E(3, 4):linear(E(5, 3)) end },
+    refuse = { { "linear: x %(3,4%), weight %(5,3%): the last size of x must be 3",
+      function() E(3, 4):linear(E(5, 3)) end },
       { "linear: bias %(4%), weight %(5,4%)", function() E(3, 4):linear(E(5, 4), E(4)) end },
       { "linear: act is \"gelu\"; relu, tanh or sigmoid", function() E(3, 4):linear(E(5, 4), nil, "gelu") end } },
   },
@@ -283,7 +287,9 @@ return {
       { "cross_entropy: weight %(4%) for 5 classes", function() E(3, 5):cross_entropy_rows(labels(), E(4)) end } },
   },
   cross_entropy_dx = {
-    { { 3 }, { 3, 5 }, call = function(g, x) return g:cross_entropy_dx(x, labels(), nil, 1, .2) end, want = function(g, x)
+    { { 3 }, { 3, 5 }, call = function(g, x)
+      return g:cross_entropy_dx(x, labels(), nil, 1, .2)
+    end, want = function(g, x)
       local p = softmax(x)
       return make(x.shape, function(i, c)
         if LABEL[i] == 1 then return 0 end

@@ -1,6 +1,6 @@
 --- Gradients as Lua sees them. The gradients of the ops themselves are ops_spec's.
 local yutu = require "yutu"
-local check = require "opcheck"
+local check = require "check"
 local gradients = require "gradcheck"
 
 local function leaf(values) return yutu.tensor(values, { dtype = "f64" }):requires_grad_() end
@@ -43,7 +43,8 @@ describe("backward", function()
   end)
   it("refuses what nothing was asked of", function()
     check.refuses("backward: nothing that made this tensor needs a gradient", function() yutu.ones(1):backward() end)
-    check.refuses("requires_grad: i64 has no gradient", function() yutu.zeros(1, { dtype = "i64" }):requires_grad_() end)
+    local whole = yutu.zeros(1, { dtype = "i64" })
+    check.refuses("requires_grad: i64 has no gradient", function() whole:requires_grad_() end)
     check.refuses("requires_grad: this tensor is a result", function() (leaf { 1 } * 2):requires_grad_(false) end)
     check.refuses("backward: no option \"retain\"", function() (leaf { 1 } * 2):backward { retain = true } end)
     check.refuses("grad: f32 %(1%) for f64 %(1%)", function() leaf { 1 }.grad = yutu.ones(1) end)
@@ -219,7 +220,8 @@ describe("an op written in Lua", function()
     local wrong = yutu.Function { name = "wrong", forward = function(_, x) return x * 2 end,
       backward = function() return "x" end }
     check.refuses("wrong: the gradient of input 1 is \"x\"", function() wrong(leaf { 1 }):backward() end)
-    local shape = yutu.Function { forward = function(_, x) return x * 2 end, backward = function() return yutu.ones(3) end }
+    local shape = yutu.Function { forward = function(_, x) return x * 2 end,
+      backward = function() return yutu.ones(3) end }
     check.refuses("%(3%)", function() shape(leaf { 1, 2 }):sum():backward() end)
   end)
   it("is forgotten with its graph", function()

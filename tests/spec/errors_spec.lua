@@ -1,7 +1,7 @@
 --- A caller's mistake points at the caller's line and says what was wrong; nothing of it stays behind.
 local yutu = require "yutu"
 local lib = require "yutu.ffi"
-local check = require "opcheck"
+local check = require "check"
 
 local function line() return debug.getinfo(2, "l").currentline end
 local function message_of(f, ...)
@@ -106,7 +106,8 @@ describe("the module", function()
     for name, module in pairs(kept) do package.loaded[name] = module end
   end)
   it("says what it tried when there is no library", function()
-    local command = "env YUTU_LIBRARY=/nowhere/libyutu.so luajit -e 'package.path=[[%s]] local ok, e = pcall(require, [[yutu]]) io.write(e)'"
+    local command = "env YUTU_LIBRARY=/nowhere/libyutu.so "
+      .. "luajit -e 'package.path=[[%s]] local ok, e = pcall(require, [[yutu]]) io.write(e)'"
     local p = io.popen(command:format(package.path))
     local message = p:read "*a"
     p:close()

@@ -1,6 +1,6 @@
 --- x[key] and x[key] = value, counted from 1.
 local yutu = require "yutu"
-local check = require "opcheck"
+local check = require "check"
 local plain = require "plain"
 
 -- (3,4,2) with the value 100 i + 10 j + k at i, j, k

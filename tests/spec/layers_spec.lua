@@ -119,6 +119,14 @@ describe("nn.Dropout", function()
     assert.same(mine, draw(nn.Dropout(0.5, yutu.Generator(3))))
   end)
 
+  it("takes a number, which two ops then read", function()
+    for _ = 1, 200 do
+      local y = yutu.dropout(3, 0.5):item()
+      assert.is_true(y == 0 or y == 6, y)
+      assert.equal(0, yutu.var(3, nil, 0):item())
+    end
+  end)
+
   it("refuses a p that is no probability", function()
     refused(function() nn.Dropout(1.5) end, "nn.Dropout: p = 1.5 is not within [0, 1]")
     refused(function() nn.Dropout { rate = 0.5 } end, "nn.Dropout: no option 'rate'; there is p")

@@ -1,7 +1,7 @@
 --- One walk over the op table: every row against its reference, in every dtype, layout and shape it should take, its
 -- gradients of both orders by central differences in f64, and what it refuses. Cases: tests/ops_cases.lua.
 local yutu = require "yutu"
-local check = require "opcheck"
+local promises = require "opcheck"
 local cases = require "ops_cases"
 
 describe("the op table", function()
@@ -23,7 +23,7 @@ for _, op in ipairs(yutu.ops) do
   local entry = cases[op.name]
   if entry then
     describe(op.name, function()
-      for _, promise in ipairs(check[entry.kind](op, entry.case)) do it(promise[1], promise[2]) end
+      for _, promise in ipairs(promises[entry.kind](op, entry.case)) do it(promise[1], promise[2]) end
     end)
   end
 end

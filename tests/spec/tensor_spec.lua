@@ -1,7 +1,7 @@
 --- Tensors from Lua: making them, reading them back, their properties, arithmetic and the methods made of several ops.
 local yutu = require "yutu"
 local ffi = require "ffi"
-local check = require "opcheck"
+local check = require "check"
 local nan, huge = 0 / 0, math.huge
 
 local function has(x, values, shape, dtype)
@@ -30,8 +30,12 @@ describe("making tensors", function()
     check.refuses("tensor: values%[2%] has 1 elements, not 2", function() yutu.tensor { { 1, 2 }, { 3 } } end)
     check.refuses("tensor: values%[2%] is 3 where a table of 2", function() yutu.tensor { { 1, 2 }, 3 } end)
     check.refuses("tensor: values%[1%]%[2%] is \"x\", a number", function() yutu.tensor { { 1, "x" } } end)
-    check.refuses("tensor: values%[2%] is 300, which u8 can't hold", function() yutu.tensor({ 1, 300 }, { dtype = "u8" }) end)
-    check.refuses("tensor: values%[1%] is .*nan, which i32 can't", function() yutu.tensor({ nan }, { dtype = "i32" }) end)
+    check.refuses("tensor: values%[2%] is 300, which u8 can't hold", function()
+      yutu.tensor({ 1, 300 }, { dtype = "u8" })
+    end)
+    check.refuses("tensor: values%[1%] is .*nan, which i32 can't hold", function()
+      yutu.tensor({ nan }, { dtype = "i32" })
+    end)
     check.refuses("tensor: a number or a table", function() yutu.tensor "abc" end)
     check.refuses("tensor: no option \"dtyp\"", function() yutu.tensor({ 1 }, { dtyp = "f32" }) end)
     check.refuses("tensor: dtype is \"f31\"; there are bool", function() yutu.tensor({ 1 }, { dtype = "f31" }) end)
@@ -104,14 +108,18 @@ end)
 
 describe("memory of others", function()
   it("becomes a tensor without a copy, and is kept alive", function()
-    local buffer = ffi.new("float[6]", 1, 2, 3, 4, 5, 6)
-    local x = yutu.from_pointer(buffer, { 2, 3 })
-    buffer[0] = 10
-    has(x, { 10, 2, 3, 4, 5, 6 }, { 2, 3 })
-    x:mul_(2)
-    assert.equal(20, buffer[0])
-    local watch = setmetatable({ buffer }, { __mode = "v" })
-    buffer = nil
+    local watch = setmetatable({}, { __mode = "v" })
+    local function wrapped()
+      local buffer = ffi.new("float[6]", 1, 2, 3, 4, 5, 6)
+      local x = yutu.from_pointer(buffer, { 2, 3 })
+      buffer[0] = 10
+      has(x, { 10, 2, 3, 4, 5, 6 }, { 2, 3 })
+      x:mul_(2)
+      assert.equal(20, buffer[0])
+      watch[1] = buffer
+      return x
+    end
+    local x = wrapped()
     yutu.collect()
     has(x[1], { 20, 4, 6 })
     assert.is_not_nil(watch[1])
@@ -128,7 +136,9 @@ describe("memory of others", function()
       local y = yutu.arange(4):to(dtype)
       has(yutu.from_string(y:tobytes(), { 4 }, dtype), { 1, 2, 3, 4 }, { 4 }, dtype)
     end
-    check.refuses("from_string: 3 bytes for f32 of shape %(1%), which takes 4", function() yutu.from_string("abc", { 1 }) end)
+    check.refuses("from_string: 3 bytes for f32 of shape %(1%), which takes 4", function()
+      yutu.from_string("abc", { 1 })
+    end)
   end)
   it("is refused when it is no pointer or lies askew", function()
     check.refuses("from_pointer: a table", function() yutu.from_pointer({}, { 1 }) end)

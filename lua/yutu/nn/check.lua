@@ -52,6 +52,11 @@ function check.within(owner, name, value, lo, hi)
   lib.raise(("%s: %s = %g is not within [%g, %g]"):format(owner, name, value, lo, hi))
 end
 
+function check.number(owner, name, value)
+  if type(value) == "number" then return end
+  lib.raise(("%s: %s is %s, a number is needed"):format(owner, name, value == nil and "missing" or "a " .. type(value)))
+end
+
 function check.whole(owner, name, value)
   if type(value) == "number" and value % 1 == 0 then return end
   lib.raise(("%s: %s is %s, a whole number is needed"):format(owner, name, tostring(value)))

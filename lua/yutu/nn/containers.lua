@@ -67,6 +67,7 @@ local ModuleDict = container "nn.ModuleDict"
 
 function ModuleDict:init(given)
   given = given or {}
+  check.list("nn.ModuleDict", "it", given)
   if #given > 0 then return fill(self, given) end
   local names = {}
   for name in pairs(given) do names[#names + 1] = name end
@@ -79,7 +80,9 @@ local ParameterList = Module:extend "nn.ParameterList"
 ParameterList.append = append
 
 function ParameterList:init(list)
-  for i, tensor in ipairs(list or {}) do
+  list = list or {}
+  check.list("nn.ParameterList", "it", list)
+  for i, tensor in ipairs(list) do
     check.tensor("nn.ParameterList", ("[%d]"):format(i), tensor)
     self[i] = self:parameter(tensor)
   end

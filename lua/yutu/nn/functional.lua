@@ -12,20 +12,26 @@ for _, name in ipairs { "sigmoid", "tanh", "relu", "leaky_relu", "elu", "celu", 
   "softsign", "logsigmoid", "hardsigmoid", "hardswish", "tanhshrink", "softshrink", "hardshrink", "threshold",
   "softmax", "log_softmax" } do F[name] = yutu[name] end
 
+local gelu = check.options("gelu", { "approximate", "none" })
 local gelus = { none = yutu.gelu, tanh = yutu.gelu_tanh }
 
 --- x times the normal distribution function; approximate = "tanh" is faster and off by up to 5e-4.
 function F.gelu(x, approximate)
-  if type(approximate) == "table" then approximate = approximate.approximate end
+  if type(approximate) == "table" then approximate = check.read(gelu, approximate).approximate end
   local f = gelus[approximate or "none"]
   if not f then lib.raise(("gelu: no approximation '%s'; there are none, tanh"):format(tostring(approximate))) end
   return f(x)
 end
 
+local hardtanh = check.options("hardtanh", { "min_val", -1 }, { "max_val", 1 })
+
 --- x kept within [min_val, max_val]. At the ends the gradient is 0, where that of clamp is 1.
 function F.hardtanh(x, min_val, max_val)
   check.tensor("hardtanh", "input", x)
-  min_val, max_val = min_val or -1, max_val or 1
+  if type(min_val) ~= "number" or type(max_val) ~= "number" then
+    local o = check.read(hardtanh, min_val, max_val)
+    min_val, max_val = o.min_val, o.max_val
+  end
   if min_val >= max_val then lib.raise(("hardtanh: min_val %g is not below max_val %g"):format(min_val, max_val)) end
   return where(x:gt(min_val):logical_and(x:lt(max_val)), x, x:detach():clamp(min_val, max_val))
 end

@@ -39,7 +39,7 @@ end
 
 function init.constant_(tensor, value)
   check.tensor("init.constant_", "it", tensor)
-  if type(value) ~= "number" then lib.raise "init.constant_: val is not a number" end
+  check.number("init.constant_", "val", value)
   return quietly(fill, tensor, value)
 end
 function init.zeros_(tensor) return init.constant_(tensor, 0) end
@@ -65,6 +65,9 @@ end
 function init.trunc_normal_(tensor, mean, std, a, b, given)
   check.tensor("init.trunc_normal_", "it", tensor)
   mean, std, a, b = mean or 0, std or 1, a or -2, b or 2
+  for name, value in pairs { mean = mean, std = std, a = a, b = b } do
+    check.number("init.trunc_normal_", name, value)
+  end
   if a >= b then lib.raise(("init.trunc_normal_: a = %g is not below b = %g"):format(a, b)) end
   local function erf(x) return yutu.tensor({ x }, { dtype = "f64" }):erf():item() end
   local low, high = erf((a - mean) / (std * math.sqrt(2))), erf((b - mean) / (std * math.sqrt(2)))

@@ -216,16 +216,16 @@ local function minibatch(self, index, wanted)
   if s.norm_adv then advantage = (advantage - advantage:mean()) / (advantage:std() + 1e-8) end
 
   local logprobs = self.actor(observation):log_softmax(2)
-  local entropy = -(logprobs:exp() * logprobs):sum(2):mean()
+  local entropy = -(logprobs:exp() * logprobs):sum() / index:numel()     -- per sample
   local log_ratio = logprobs:gather(2, action) - b.logprob:index_select(1, index)
   local ratio = log_ratio:exp()   -- of the action's probability now to that when it was taken
   local policy_loss = -(advantage * ratio):minimum(advantage * ratio:clamp(1 - clip, 1 + clip)):mean()
 
   local value, old_value = self.critic(observation), b.value:index_select(1, index)
-  local squared_error = (value - returns):square()
+  local squared_error = value:squared_error(returns)
   if s.clip_vloss then
     local clipped = old_value + (value - old_value):clamp(-clip, clip)
-    squared_error = squared_error:maximum((clipped - returns):square())
+    squared_error = squared_error:maximum(clipped:squared_error(returns))
   end
   local value_loss = 0.5 * squared_error:mean()
 

@@ -1,7 +1,8 @@
 /* blas.h: OpenBLAS, the serial build, opened at run time: LAPACK for linear algebra, and its matrix product.
  *
- * The routines keep no threads and may run in several threads at once. Matrices are column-major as LAPACK wants
- * them; `int` is a Fortran INTEGER. Trailing hidden string lengths of CHARACTER arguments are declared. */
+ * The routines keep no threads, and only one thread may be in any of them at a time: a serial build without
+ * USE_LOCKING, as Debian's is, shares one work buffer (linalg.c holds the lock). Matrices are column-major as LAPACK
+ * wants them; `int` is a Fortran INTEGER. Trailing hidden string lengths of CHARACTER arguments are declared. */
 #ifndef CPU_BLAS_H
 #define CPU_BLAS_H
 #include <stddef.h>

@@ -20,7 +20,9 @@
 enum {
   BLOCK_BYTES = 2048,          /* of one column of a block of b: deep enough that c passes by seldom */
   A_BYTES = 576 << 10,         /* of packed a: lives in the second-level cache */
-  B_BYTES = 4 << 20            /* of packed b: in the third */
+  B_BYTES = 4 << 20,           /* of packed b: in the third */
+  COPY_BYTES = 1 << 20,        /* of an operand copied whole, or of a transposed result: memory that a thread keeps */
+  MOST_SLICES = 1024
 };
 
 /* ---- memory for packed operands, kept by each thread until it ends ---- */
@@ -120,6 +122,7 @@ static void run_pass(pass *p, double us, long unit)
     const long items = p->unit ? units : tiles;
     if (p->chunk && !p->unit && us > 1000)         /* a chunk or less each: none lags far behind */
       slices *= (int)((tiles + p->chunk * slices - 1) / (p->chunk * slices));
+    if (slices > MOST_SLICES) slices = MOST_SLICES;
     if (items < slices) slices = (int)items;
   }
   if (slices > 1) cpu__run(run_slice, p, slices);
@@ -199,7 +202,7 @@ static int dot_product(pass *p, const cpu_gemm *g, int rows, double us)
  * two of which run at once: inner products use whole vectors, but each tile of them starts and ends with some 170. */
 static int dots_pay(const cpu_gemm *g, long lanes)
 {
-  if (g->acs != 1 || (g->n > lanes && (g->m > lanes || g->brs != 1)) || g->bcs * g->k < 0) return 0;
+  if (g->acs != 1 || (g->n > lanes && (g->m > lanes || g->brs != 1))) return 0;
   long rows = 1, cols;
   if (g->n <= 4 && g->m > 4) for (rows = lanes; rows * g->n > lanes && rows > 1; rows /= 2) continue;
   else while (rows < g->m && rows < lanes && rows < (g->m > 4 ? 8 : 4)) rows *= 2;
@@ -220,7 +223,8 @@ static int product(const cpu_gemm *g, int f64)
   if (m <= 0 || n <= 0) return 0;
 
   /* 8e3 vectors of products a microsecond: two multipliers at 4 GHz */
-  const double us = (double)(m * ((n + lanes - 1) >> kernels->lane_bits)) * ((double)k / 8e3 + (g->act > CPU_RELU ? 4e-3 : 2e-4));
+  const double us = (double)(m * ((n + lanes - 1) >> kernels->lane_bits)) *
+                    ((double)k / 8e3 + (g->act > CPU_RELU ? 4e-3 : 2e-4));
   pass p = { .kernels = kernels, .size = (size_t)size };
   p.g = (cpu_gemm_block){ .m = m, .n = n, .k = k,
     .tiles = m <= kernels->tall ? 1 : (m + kernels->tall - 1) / kernels->tall,
@@ -229,9 +233,9 @@ static int product(const cpu_gemm *g, int f64)
   p.g.tile_end = p.g.tiles;
 
   if (k && (n <= lanes || m <= lanes)) {
-    const int rows = dots_pay(g, lanes);
+    const int rows = g->brs == 1 || n * k * size <= COPY_BYTES ? dots_pay(g, lanes) : 0;
     if (rows) return dot_product(&p, g, rows, us);
-    if (n <= lanes && g->ars == 1 && m > 4 && !g->bias && !g->accumulate && !g->act &&
+    if (n <= lanes && g->ars == 1 && m > 4 && !g->bias && !g->accumulate && !g->act && m * n * size <= COPY_BYTES &&
         5 * n * ((m + lanes - 1) >> kernels->lane_bits) < 4 * m) return exchanged_product(g, kernels, f64);
   }
   const int in_place = g->bcs == 1 || !k, large = (double)k * (double)(n * size) > 64e3;

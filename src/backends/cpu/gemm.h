@@ -1,8 +1,8 @@
 /* gemm.h: matrix products with bias and activation,  c = act(a b + bias).
  *
- * Element strides on a and b take every layout, transposed ones included; rows of c are contiguous. Each element of c
- * is summed over k in an order that depends on the shape alone, so the result is the same bits for any number of
- * threads and from run to run. */
+ * Element strides on a and b take every layout, transposed ones included; rows of c are contiguous. The order of each
+ * sum over k depends on the shape, the strides and the instruction set alone, so the result is the same bits for any
+ * number of threads and from run to run, and equal rows of a give equal rows of c. */
 #ifndef CPU_GEMM_H
 #define CPU_GEMM_H
 

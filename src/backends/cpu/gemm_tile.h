@@ -33,7 +33,7 @@ INLINE void NAME(tile)(const int rows, const int vecs, const int chains, const c
 #define READ(p, j) NAME(read)((p) + (j) * V, (j) == vecs - 1, mask)
   EACH_VEC row[j] = bias ? READ(bias, j) : (NAME(vec)){ 0 };
   EACH_ROW EACH_VEC s[i][j] = row[j];
-  if (g->far)                                      /* c comes from memory: to the second cache, where the loop leaves it */
+  if (g->far)                                      /* c comes from memory: to the second cache, out of the loop's way */
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < vecs; j += LINE) __builtin_prefetch(c + i * ldc + j * V, 0, 2);
   long k = g->k;

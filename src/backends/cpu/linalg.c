@@ -1,9 +1,13 @@
-/* linalg.c: linear algebra through LAPACK, matrix by matrix; the batch is shared out between threads.
+/* linalg.c: linear algebra through LAPACK, one matrix of a batch after the other.
  *
  * LAPACK wants matrices column by column and overwrites what it is given, so operands are copied: turned, or as they
- * lie where the routine can work on the transpose. Several results of one op are packed above each other in `out`. */
+ * lie where the routine can work on the transpose. Several results of one op are packed above each other in `out`.
+ *
+ * One call at a time: a serial OpenBLAS built without USE_LOCKING, as Debian's is, hands one work buffer to two threads
+ * that call at once, and both get wrong numbers (0.3.21: 1 in 500 Cholesky factors of 100 x 100). */
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 #include "cpu.h"
 #include "blas.h"
@@ -15,11 +19,8 @@ struct job {
   int dtype, width;           /* YT_F32 or YT_F64, and its bytes */
   int m, n, k, lwork, liwork; /* rows, columns, the third size of the op; work space in elements */
   long batch;
-  char *a, *b, *c, *d; /* matrices of the batch, one after the other */
-  char *work;          /* of every slice */
-  size_t work_bytes;
-  int *info; /* (batch) what LAPACK said */
-  int (*one)(const job *j, long i, void *work, int *iwork);
+  char *a, *b, *c, *d;                                      /* matrices of the batch, one after the other */
+  int (*one)(const job *j, long i, void *work, int *iwork); /* does matrix i; LAPACK's info: 0 if all is well */
 };
 /* Both precisions have the same arguments, so one call serves: a void * becomes the one or the other. */
 #define LAPACK(routine, ...) (j->dtype == YT_F64 ? j->lib->d##routine(__VA_ARGS__) : j->lib->s##routine(__VA_ARGS__))
@@ -79,28 +80,27 @@ static int put(const job *j, yt_tensor *out, long row, long rows, long columns, 
 }
 
 /* ---- the batch ---- */
-static void run_slice(void *ctx, int slice, int slices)
-{
-  const job *j = ctx;
-  char *work = j->work + (size_t)slice * j->work_bytes;
-  int *iwork = (int *)(work + (size_t)j->lwork * (size_t)j->width);
-  const long end = cpu__first(j->batch, slice + 1, slices);
-  for (long i = cpu__first(j->batch, slice, slices); i < end; i++) j->info[i] = j->one(j, i, work, iwork);
-}
-/* Runs j->one on every matrix, each with lwork elements and liwork integers of its own; `flops` are those of one.
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void hold(void) { pthread_mutex_lock(&lock); }
+static void let_go(void) { pthread_mutex_unlock(&lock); }
+static void guard_forks(void) { pthread_atfork(hold, let_go, let_go); } /* so that a child never finds it held */
+
+/* Runs j->one on every matrix, with lwork elements and liwork integers to work in.
  * errors: the first matrix that failed, why */
-static int run(job *j, double flops, const char *why)
+static int run(job *j, const char *why)
 {
-  const int slices = cpu__slices((double)j->batch * flops * 1e-4, j->batch);
-  j->work_bytes = ((size_t)j->lwork * (size_t)j->width + (size_t)j->liwork * sizeof(int) + 127) & ~(size_t)63;
-  j->work = cpu__scratch(6, j->work_bytes * (size_t)slices);
-  j->info = cpu__scratch(7, (size_t)j->batch * sizeof(int));
-  if (!j->work || !j->info) return -1;
-  cpu__run(run_slice, j, slices);
-  for (long i = 0; i < j->batch; i++)
-    if (j->info[i] && j->batch == 1) return yt__fail("%s: the matrix %s", j->op, why);
-    else if (j->info[i]) return yt__fail("%s: matrix \1%ld of the batch %s", j->op, i, why);
-  return 0;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  void *work = cpu__scratch(6, (size_t)j->lwork * (size_t)j->width + 64);
+  int *iwork = cpu__scratch(7, (size_t)j->liwork * sizeof(int) + 64);
+  long i = 0;
+  if (!work || !iwork) return -1;
+  pthread_once(&once, guard_forks);
+  hold();
+  while (i < j->batch && !j->one(j, i, work, iwork)) i++;
+  let_go();
+  if (i == j->batch) return 0;
+  if (j->batch == 1) return yt__fail("%s: the matrix %s", j->op, why);
+  return yt__fail("%s: matrix \1%ld of the batch %s", j->op, i, why);
 }
 /* Work space as a query answered it, in a float that may have rounded it down. */
 static int workspace(job *j, const void *want)
@@ -132,7 +132,7 @@ int cpu_solve(yt_tensor *out, const args_solve *p)
   if (begin(&j, "solve", out, p->a)) return -1;
   j.k = (int)p->b->size[p->b->ndim - 1], j.liwork = j.n, j.one = solve_one;
   if (!(j.a = taken(&j, p->a, BY_COLUMNS, 1)) || !(j.b = taken(&j, p->b, BY_COLUMNS, 2))) return -1;
-  if (run(&j, (double)j.n * j.n * (.7 * j.n + 2. * j.k), "is singular")) return -1;
+  if (run(&j, "is singular")) return -1;
   return put(&j, out, 0, j.n, j.k, j.b, BY_COLUMNS, j.n, (long)j.n * j.k);
 }
 static int triangular_one(const job *j, long i, void *work, int *iwork) /* a by rows: its transpose by columns */
@@ -149,7 +149,7 @@ int cpu_solve_triangular(yt_tensor *out, const args_solve_triangular *p)
   if (begin(&j, "solve_triangular", out, p->a)) return -1;
   j.k = (int)p->b->size[p->b->ndim - 1], j.m = p->upper, j.one = triangular_one;
   if (!(j.a = (char *)cpu__read(p->a, j.dtype, 1)) || !(j.b = taken(&j, p->b, BY_COLUMNS, 2))) return -1;
-  if (run(&j, (double)j.n * j.n * j.k, "is singular: there is a 0 on its diagonal")) return -1;
+  if (run(&j, "is singular: there is a 0 on its diagonal")) return -1;
   return put(&j, out, 0, j.n, j.k, j.b, BY_COLUMNS, j.n, (long)j.n * j.k);
 }
 
@@ -170,7 +170,7 @@ int cpu_cholesky(yt_tensor *out, const args_cholesky *p)
   job j;
   if (begin(&j, "cholesky", out, p->x)) return -1;
   j.one = cholesky_one;
-  if (!(j.a = taken(&j, p->x, BY_ROWS, 1)) || run(&j, .4 * j.n * j.n * j.n, "is not positive definite")) return -1;
+  if (!(j.a = taken(&j, p->x, BY_ROWS, 1)) || run(&j, "is not positive definite")) return -1;
   return put(&j, out, 0, j.n, j.n, j.a, BY_ROWS, j.n, (long)j.n * j.n);
 }
 static int qr_one(const job *j, long i, void *work, int *iwork)
@@ -202,7 +202,7 @@ int cpu_qr_packed(yt_tensor *out, const args_qr_packed *p)
   const yt_tensor nothing = { .dtype = YT_F64, .dense = 1, .weak = 1, .numel = 1, .data = (void *)&zero };
   if (!(j->a = taken(j, p->x, BY_COLUMNS, 1)) || !(j->b = room(j, 2, j->k, j->n)) || !(j->c = room(j, 3, j->k, 1)))
     return -1;
-  if (run(j, 4. * j->m * j->n * j->k, "has no factors") || cpu__copy(out, &nothing)) return -1;
+  if (run(j, "has no factors") || cpu__copy(out, &nothing)) return -1;
   if (put(j, out, 0, j->m, j->k, j->a, BY_COLUMNS, j->m, (long)j->m * j->n)) return -1;
   return put(j, out, j->m, j->k, j->n, j->b, BY_COLUMNS, j->k, (long)j->k * j->n);
 }
@@ -227,7 +227,7 @@ int cpu_eigh_packed(yt_tensor *out, const args_eigh_packed *p)
   for (long i = 0; i < j->batch; i++) /* what is not read may be anything */
     for (long r = 0; r < j->n; r++)
       memset(j->a + ((i * j->n + r) * j->n + r + 1) * j->width, 0, (size_t)(j->n - 1 - r) * (size_t)j->width);
-  if (!all_finite(j, j->a, (long)j->n * j->n) || run(j, 9. * j->n * j->n * j->n, "did not converge")) return -1;
+  if (!all_finite(j, j->a, (long)j->n * j->n) || run(j, "did not converge")) return -1;
   if (put(j, out, 0, 1, j->n, j->b, BY_ROWS, j->n, j->n)) return -1;
   return put(j, out, 1, j->n, j->n, j->a, BY_COLUMNS, j->n, (long)j->n * j->n);
 }
@@ -251,7 +251,7 @@ int cpu_svd_packed(yt_tensor *out, const args_svd_packed *p)
   if (!(j->a = taken(j, p->x, BY_COLUMNS, 1)) || !(j->b = room(j, 2, j->k, 1)) || !(j->c = room(j, 3, j->m, j->k))
       || !(j->d = room(j, 4, j->k, j->n)))
     return -1;
-  if (!all_finite(j, j->a, (long)j->m * j->n) || run(j, 12. * j->m * j->n * j->k, "did not converge")) return -1;
+  if (!all_finite(j, j->a, (long)j->m * j->n) || run(j, "did not converge")) return -1;
   if (put(j, out, 0, j->m, j->k, j->c, BY_COLUMNS, j->m, (long)j->m * j->k)
       || put(j, out, j->m, 1, j->k, j->b, BY_ROWS, j->k, j->k))
     return -1;
@@ -279,7 +279,7 @@ int cpu_slogdet_packed(yt_tensor *out, const args_slogdet_packed *p)
   if (begin(&j, "slogdet", out, p->x)) return -1;
   j.one = determinant_one, j.liwork = j.n;
   if (!(j.a = taken(&j, p->x, BY_ROWS, 1)) || !(j.b = cpu__scratch(2, (size_t)j.batch * 2 * sizeof(double)))) return -1;
-  if (run(&j, .7 * j.n * j.n * j.n, "")) return -1;
+  if (run(&j, "")) return -1;
   cpu__write(out, YT_F64, j.b);
   return 0;
 }

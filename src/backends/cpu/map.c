@@ -253,6 +253,7 @@ int cpu__copy(yt_tensor *out, const yt_tensor *x)
 {
   yt_tensor *in[] = { (yt_tensor *)x };
   int fast;
+  if (!out->numel) return 0;
   if (out->dtype == x->dtype && !x->weak && out->numel == x->numel && out->dense && out->ndim == x->ndim) {
     if (across(x, &fast)) return turn(x, fast, out->data), 0;
     if (x->dense && (out->dtype == YT_F16 || out->dtype == YT_BF16 || yt__dtype_size(out->dtype) == 1))

@@ -11,6 +11,9 @@ local bce, bce_with_logits = yutu.bce, yutu.bce_with_logits
 -- -(target log input + (1 - target) log(1 - input)), logarithms kept above -100; input within [0, 1]
 loss.define { "BCELoss", "binary_cross_entropy", options = { { "weight" } }, function(input, target, o)
   same_shape("binary_cross_entropy", "input", input, "target", target)
+  if not check.is_float(input) then
+    lib.raise(("binary_cross_entropy: input is %s, a float dtype is needed"):format(input.dtype))
+  end
   if input:numel() > 0 then
     local least, most = input:amin():item(), input:amax():item()
     if not (least >= 0 and most <= 1) then

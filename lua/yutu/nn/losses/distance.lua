@@ -24,6 +24,7 @@ loss.define { "KLDivLoss", "kl_div", options = { { "log_target", false } },
 loss.define { "CosineEmbeddingLoss", "cosine_embedding_loss", inputs = 3, options = { { "margin", 0 } },
   function(x1, x2, target, o)
     same_shape("cosine_embedding_loss", "x1", x1, "x2", x2)
+    check.tensor("cosine_embedding_loss", "x2", x2)
     check.tensor("cosine_embedding_loss", "target", target)
     if target:dim() ~= x1:dim() - 1 or (target:dim() == 1 and target:size(1) ~= x1:size(1)) or target:dim() > 1 then
       lib.raise(("cosine_embedding_loss: x1 %s and target %s: (N, D) and (N) are needed"):format(check.shape(x1),
@@ -39,6 +40,7 @@ loss.define { "CosineEmbeddingLoss", "cosine_embedding_loss", inputs = 3, option
 -- max(0, margin - target (x1 - x2)): target 1 wants x1 above x2, -1 below; all of one shape
 loss.define { "MarginRankingLoss", "margin_ranking_loss", inputs = 3, options = { { "margin", 0 } },
   function(x1, x2, target, o)
+    check.tensor("margin_ranking_loss", "x2", x2)
     same_shape("margin_ranking_loss", "x1", x1, "x2", x2)
     same_shape("margin_ranking_loss", "x1", x1, "target", target)
     return reduce(x2:sub(x1):mul(target):add(o.margin):clamp(0), o.reduction)
@@ -50,6 +52,7 @@ loss.define { "MarginRankingLoss", "margin_ranking_loss", inputs = 3, options = 
 loss.define { "TripletMarginLoss", "triplet_margin_loss", inputs = 3,
   options = { { "margin", 1 }, { "p", 2 }, { "eps", 1e-6 }, { "swap", false } },
   function(anchor, positive, negative, o)
+    check.tensor("triplet_margin_loss", "positive", positive)
     same_shape("triplet_margin_loss", "anchor", anchor, "positive", positive)
     same_shape("triplet_margin_loss", "anchor", anchor, "negative", negative)
     local how = { p = o.p, eps = o.eps }

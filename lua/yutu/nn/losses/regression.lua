@@ -36,6 +36,9 @@ end }
 -- The variance of each element, or of each row as (..., 1) or (...); raised to eps in value, not in gradient.
 local function variance(input, var, eps)
   check.tensor("gaussian_nll_loss", "var", var)
+  if not check.is_float(var) then
+    lib.raise(("gaussian_nll_loss: var is %s, a float dtype is needed"):format(var.dtype))
+  end
   local a, b = input.shape, var.shape
   local fits = #a == #b or #a == #b + 1
   for i = 1, #b do fits = fits and (b[i] == a[i] or (i == #a and b[i] == 1)) end
