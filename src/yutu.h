@@ -115,7 +115,7 @@ int yt_is_leaf(const yt_tensor *t);
 int yt_backward(yt_tensor *y);                      /* adds dy/dleaf to every leaf; y has one element */
 int yt_grad(yt_tensor *y, yt_tensor **x, int n, int create_graph, yt_tensor **dx);  /* dx[i] NULL: y does not depend on it */
 yt_tensor *yt_grad_of(yt_tensor *t);                /* a leaf's gradient, NULL if none has arrived */
-yt_tensor *yt_grad_borrow(const yt_tensor *t);      /* the same, not the caller's: good until the next backward or yt_set_grad */
+yt_tensor *yt_grad_borrow(const yt_tensor *t);      /* the same, not the caller's; good until it changes */
 int yt_set_grad(yt_tensor *t, yt_tensor *g);        /* g may be yt_none(): forget it */
 int yt_set_grad_enabled(int on);                    /* of this thread; returns what it was */
 int yt_version_of(const yt_tensor *t);              /* counts writes to its storage */
@@ -152,6 +152,7 @@ int64_t yt_memory_live(void);                       /* live bytes of this thread
 void yt_memory_trim(void);                          /* gives this thread's cached blocks back to the system */
 int yt_threads(void);                               /* size of the pool, the caller included */
 int yt_set_threads(int n);
+int yt_serial(int on);                              /* the calling thread's ops use no other thread; returns what it was */
 int yt_device_index(const char *name);              /* -1 and an error: no such device */
 const char *yt_device_name(int device);
 int yt_device_of(const yt_tensor *t);             /* where its elements are; a number is on the CPU */
@@ -159,7 +160,7 @@ int yt_set_debug(int on);                           /* after every op look for n
 int64_t yt_fail_allocation(int64_t n);              /* tests: the n-th from now fails, once; 0: none. Returns what was left */
 
 /* ---- files ---- */
-yt_tensor *yt_idx_read(const char *path);           /* IDX, gzipped or not; errors: no such file, cut short, sizes that lie */
+yt_tensor *yt_idx_read(const char *path);           /* IDX, gzipped or not; errors: cut short, sizes that lie */
 
 /* A safetensors file that is read, or one that is being put together: named tensors, and notes (its metadata, text
  * under a key). Opening checks the whole header; the tensors are then read one by one.
@@ -173,11 +174,17 @@ int64_t yt_safetensors_count(const yt_safetensors *f);
 const char *yt_safetensors_name(const yt_safetensors *f, int64_t i);
 int64_t yt_safetensors_find(const yt_safetensors *f, const char *name);  /* -1 and an error: no such tensor */
 yt_tensor *yt_safetensors_get(yt_safetensors *f, int64_t i);          /* errors: read failed, no memory */
-int yt_safetensors_put(yt_safetensors *f, const char *name, yt_tensor *t);  /* retains t; errors: not UTF-8, name taken */
+int yt_safetensors_put(yt_safetensors *f, const char *name, yt_tensor *t);  /* retains t; errors: taken, not UTF-8 */
 int yt_safetensors_annotate(yt_safetensors *f, const char *key, const char *text);
 const char *yt_safetensors_note(const yt_safetensors *f, const char *key);  /* NULL: none */
 const char *yt_safetensors_next_note(const yt_safetensors *f, const char *key);  /* its keys: from NULL to NULL */
-int yt_safetensors_save(yt_safetensors *f, const char *path);         /* all or nothing: until then the old file stays whole */
+int yt_safetensors_save(yt_safetensors *f, const char *path);         /* all or nothing: else the old file stays */
+
+/* ---- batches gathered ahead by a thread: rows of the fields, as a list of i64 from 0 names them ---- */
+typedef struct yt_prefetch yt_prefetch;
+yt_prefetch *yt_prefetch_new(yt_tensor **fields, int n, yt_tensor *index, int64_t batch_size, int depth);
+int yt_prefetch_next(yt_prefetch *p, yt_tensor **out);              /* 1 and n tensors, 0 no more, -1 failed */
+void yt_prefetch_free(yt_prefetch *p);              /* at any time */
 
 /* ---- the process ---- */
 double yt_clock(void);                              /* seconds, never backwards */

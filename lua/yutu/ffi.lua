@@ -95,7 +95,7 @@ end
 local to_tensor = lib.tensor
 function lib.maybe(v, op, name)
   if v == nil then return none end
-  return to_tensor(v, op, name)
+  return (to_tensor(v, op, name)) -- no tail call: see lib.own
 end
 
 local function whole(v, op, name)
@@ -134,7 +134,7 @@ function lib.last(v, op, name) return whole(v, op, name) + 1 end
 
 local bit = require "bit"
 function lib.dims(v, op, name, t) -- one dim, or a list of them as YT_DIM_SET + a bit per dim
-  if type(v) ~= "table" then return from_one(v, op, name) end
+  if type(v) ~= "table" then return (from_one(v, op, name)) end
   local set = 0
   for i = 1, #v do
     local d = from_one(v[i], op, name)
@@ -214,16 +214,22 @@ local wrapped = {}                -- host memory in use: { mark =, anchor = }
 lib.functions = {}                -- of custom ops and hooks, by tag
 local tag = ffi.new "int64_t[1]"
 
-local function forget_the_dead()
-  while C.yt_tag_died(tag) == 1 do lib.functions[math.abs(tonumber(tag[0]))] = nil end
+local function forget_the_dead()  -- returns how many
+  local n = 0
+  while C.yt_tag_died(tag) == 1 do
+    lib.functions[math.abs(tonumber(tag[0]))] = nil
+    n = n + 1
+  end
   for i = #wrapped, 1, -1 do
     local w = wrapped[i]
     if w.mark.dead ~= 0 then
       C.yt_wrap_free(w.mark)
       wrapped[i] = wrapped[#wrapped]
       wrapped[#wrapped] = nil
+      n = n + 1
     end
   end
+  return n
 end
 lib.forget_the_dead = forget_the_dead
 
@@ -239,7 +245,7 @@ local function sweep()
   end
   pool.n, pool.limit = n, n + n + 4096
   C.yt_pool_fit(pool)
-  forget_the_dead()
+  return forget_the_dead()
 end
 
 -- Native memory or the pool has grown. One step is a bounded pause; the next is due after so many bytes that a whole
@@ -296,9 +302,10 @@ function lib.anchor(mark, anchor) wrapped[#wrapped + 1] = { mark = mark, anchor 
 
 --- All that Lua no longer reaches is released now. Programs need no such call: it happens as memory fills.
 function lib.collect()
-  collectgarbage()
-  collectgarbage()
-  sweep()
+  repeat                          -- a function that died may have held tensors
+    collectgarbage()
+    collectgarbage()
+  until sweep() == 0
   probe[1] = {}
 end
 

@@ -115,7 +115,7 @@ local function read_tensors(x, list)
 end
 
 local function read(x, key)
-  if type(key) == "number" then return x:select(1, key) end
+  if type(key) == "number" then return (x:select(1, key)) end
   if is_mask(key) and key:dim() == x:dim() and key:dim() > 0 then
     for d = 1, x:dim() do
       if key:size(d) ~= x:size(d) then raise(("index: mask %s for %s"):format(shown(key), shown(x))) end

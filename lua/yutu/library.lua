@@ -2,39 +2,42 @@
 -- YUTU_LIBRARY, if set, is the only place looked at. Else: the build folder beside lua/, the folder of these files and
 -- the one above it, and what the system's linker knows as "yutu".
 local ffi = require "ffi"
+local love = rawget(_G, "love")
 
 local folder = debug.getinfo(1, "S").source:match "^@(.*)[/\\][^/\\]*$" or "."
 
--- A file of these names can't be opened in place when it lies inside a .love archive: it is copied out first.
+-- The library can't be opened inside a .love archive: the first of these paths is copied to the save folder. The copy
+-- is renamed into place, for another thread may have the last one open.
+local COPY = "libyutu-unpacked.so"
 local function unpack_from_archive(fs, paths)
   for _, path in ipairs(paths) do
     local bytes = fs.read(path)
-    if bytes and fs.write("libyutu.so", bytes) then return fs.getSaveDirectory() .. "/libyutu.so" end
+    if bytes then
+      local target = fs.getSaveDirectory() .. "/" .. COPY
+      if fs.read(COPY) == bytes then return target end
+      local part = ("%s-%d"):format(COPY, love.timer and love.timer.getTime() * 1e6 or os.clock() * 1e6)
+      if fs.write(part, bytes) and os.rename(fs.getSaveDirectory() .. "/" .. part, target) then return target end
+    end
   end
 end
 
 local function clean(path) return (path:gsub("^%./", ""):gsub("^/+", "")) end
+local function above(path) return path:match "^(.*)/[^/]*$" or path .. "/.." end
 
 local function candidates()
-  local above = folder:match "^(.*)/[^/]*$" or folder .. "/.."
-  local near = { "../../build/libyutu.so", "libyutu.so", "../libyutu.so" }
-  local paths = {}
-  local fs = rawget(_G, "love") and love.filesystem -- luacheck: read_globals love
-  local virtual = clean(folder .. "/library.lua")
-  local real = fs and fs.getRealDirectory and fs.getRealDirectory(virtual)
-  if real then -- LÖVE loaded this file, by a path inside its own file system
+  local fs, here, paths = love and love.filesystem, folder, {}
+  local real = fs and fs.getRealDirectory and fs.getRealDirectory(clean(folder .. "/library.lua"))
+  if real then                    -- LÖVE loaded this file, by a path of its own file system
     local inside = clean(folder)
-    local parent = inside:match "^(.*)/[^/]*$" or ""
-    for i, path in ipairs(near) do paths[i] = ("%s/%s/%s"):format(real, inside, path) end
-    paths[#paths + 1] = real .. "/libyutu.so"
-    if not fs.getInfo(inside, "directory") or real:match "%.love$" or real == fs.getSource() and fs.isFused() then
-      local packed = { inside .. "/libyutu.so", clean(parent .. "/libyutu.so"), "libyutu.so" }
-      table.insert(paths, 1, unpack_from_archive(fs, packed))
+    if real:match "%.love$" or real == fs.getSource() and fs.isFused() then
+      local near = { inside .. "/libyutu.so", clean(above(inside) .. "/libyutu.so"), "libyutu.so" }
+      paths[1] = unpack_from_archive(fs, near)
     end
-  else
-    for i, path in ipairs(near) do paths[i] = folder .. "/" .. path end
-    paths[1], paths[3] = (above:match "^(.*)/[^/]*$" or above .. "/..") .. "/build/libyutu.so", above .. "/libyutu.so"
+    here = real .. "/" .. inside
   end
+  paths[#paths + 1] = above(above(here)) .. "/build/libyutu.so"
+  paths[#paths + 1] = here .. "/libyutu.so"
+  paths[#paths + 1] = above(here) .. "/libyutu.so"
   paths[#paths + 1] = "yutu"
   return paths
 end

@@ -36,9 +36,7 @@ local function line(label, done, total, seconds, before, note)
   return note and note ~= "" and text .. "  " .. note or text
 end
 
-function Progress:draw(text, ending)
-  io.stderr:write("\r", text:sub(1, self.columns - 1), "\27[K", ending or "")
-end
+function Progress:draw(text) io.stderr:write("\r", text:sub(1, self.columns - 1), "\27[K") end
 
 --- `done` of the total is done now. note: text or a function that makes it, called only when it is drawn.
 function Progress:update(done, note)
@@ -53,7 +51,7 @@ end
 --- The end: `text` stays, or the line goes away.
 function Progress:finish(text)
   if self.columns == 0 then return end
-  self:draw(text or "", text and "\n" or "")
+  io.stderr:write("\r", text or "", "\27[K", text and "\n" or "")
 end
 
 --- progress(total, label, before): before of the total were done earlier and don't count for the rate.

@@ -182,7 +182,7 @@ function metatable.__index(x, key)
     raise(("tensor has no field or method '%s'"):format(key))
   end
   index = index or require "yutu.index"
-  return index.get(x, key)
+  return (index.get(x, key))
 end
 function metatable.__newindex(x, key, value)
   if type(key) == "string" then

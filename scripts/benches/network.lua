@@ -71,7 +71,7 @@ end
 
 race.heading "the same, forward, backward and Adam; ours on one thread"
 for _, batch in ipairs { 1, 64, 256 } do
-  local peer, name = torch.contestant({ 1, 2 }, "train " .. batch, 0.1)
+  local peer, name = torch.contestant({ 1, 2 }, "train " .. batch, 0.012)
   local t = race.run { ours = training(batch), torch = peer }
   race.row("batch " .. batch, t.ours, name(), t.torch, ({ [64] = 10 })[batch])
 end

@@ -18,18 +18,25 @@ torch.set_num_threads(THREADS)
 made = {}
 
 
-def repeat(work, seconds):
-    """Seconds per call."""
-    calls, total = 1, 0.0
-    work()
-    while True:
+class Work:
+    """Something to repeat; how often fits into a sample is found out in the first one."""
+
+    def __init__(self, run):
+        self.run, self.calls = run, 0
+
+    def timed(self, calls):
         start = time.perf_counter()
         for _ in range(calls):
-            work()
-        total = time.perf_counter() - start
-        if total >= 0.6 * seconds:
-            return total / calls
-        calls = max(2 * calls, int(calls * seconds / max(total, 1e-7)))
+            self.run()
+        return time.perf_counter() - start
+
+    def seconds_per_call(self, seconds):
+        if not self.calls:
+            self.calls = 1
+            while (took := self.timed(self.calls)) < 0.5 * seconds:
+                self.calls = max(2 * self.calls, int(self.calls * seconds / max(took, 1e-7)))
+        self.timed(self.calls // 16 + 1)
+        return self.timed(self.calls) / self.calls
 
 
 def once(name, make):
@@ -53,9 +60,9 @@ def forward(batch, seconds):
             with torch.no_grad():
                 net(x)
 
-        return work
+        return Work(work)
 
-    return repeat(once(("forward", batch), make), float(seconds))
+    return once(("forward", batch), make).seconds_per_call(float(seconds))
 
 
 def train(batch, seconds):
@@ -68,10 +75,10 @@ def train(batch, seconds):
             F.mse_loss(net(x), y).backward()
             optimizer.step()
 
-        return work
+        return Work(work)
 
     works = once(("train", batch), lambda: [make(False), make(True)])
-    return min(repeat(work, float(seconds) / 2) for work in works)
+    return min(work.seconds_per_call(float(seconds) / 2) for work in works)
 
 
 def op(name, seconds):
@@ -81,7 +88,7 @@ def op(name, seconds):
         p = torch.randn(1 << 20, requires_grad=True)
         p.grad = 1e-3 * torch.randn(1 << 20)
         optimizer = torch.optim.Adam([p], lr=1e-3)
-        return {
+        works = {
             "add": lambda: million + other,
             "mul": lambda: million * other,
             "exp": lambda: torch.exp(million),
@@ -92,35 +99,43 @@ def op(name, seconds):
             "layer_norm": lambda: F.layer_norm(rows, (256,), w, b),
             "adam": optimizer.step,
         }
+        return {key: Work(work) for key, work in works.items()}
 
-    return repeat(once("ops", make)[name], float(seconds))
+    return once("ops", make)[name].seconds_per_call(float(seconds))
 
 
 def matmul(m, n, k, seconds):
     def make():
         a, b = torch.randn(int(m), int(k)), torch.randn(int(k), int(n))
         assert torch.allclose(a @ b, (a.double() @ b.double()).float(), atol=1e-2), "this BLAS is wrong"
-        return lambda: torch.mm(a, b)
+        return Work(lambda: torch.mm(a, b))
 
-    return repeat(once((m, n, k), make), float(seconds))
+    return once((m, n, k), make).seconds_per_call(float(seconds))
 
 
 def small_add(seconds):
-    x, y = torch.randn(16), torch.randn(16)
-    return repeat(lambda: x + y, float(seconds))
+    def make():
+        x, y = torch.randn(16), torch.randn(16)
+        return Work(lambda: x + y)
+
+    return once("add", make).seconds_per_call(float(seconds))
 
 
 def tape(seconds):
     """Per node: a chain of 100 multiplications, recorded, and its backward pass."""
-    x, y = torch.randn(16, requires_grad=True), torch.randn(16)
 
-    def work():
-        z = x
-        for _ in range(100):
-            z = z * y
-        z.sum().backward()
+    def make():
+        x, y = torch.randn(16, requires_grad=True), torch.randn(16)
 
-    return repeat(work, float(seconds)) / 100
+        def work():
+            z = x
+            for _ in range(100):
+                z = z * y
+            z.sum().backward()
+
+        return Work(work)
+
+    return once("tape", make).seconds_per_call(float(seconds)) / 100
 
 
 def clothes():

@@ -18,18 +18,12 @@ local env = rl.make("CartPole-v1", { num_envs = 8, seed = seed })
 -- (of 40 seeds all reached 500; with 2.5e-4 two stayed below 475).
 local agent = rl.PPO(env, { learning_rate = 1e-3, seed = seed })
 
-local columns, shown = yutu.C.yt_terminal(), 0
-local function show(progress)
-  local done = progress.steps / progress.total_steps
-  if columns == 0 or done < 1 and progress.seconds - shown < 0.05 then return end
-  shown = progress.seconds
-  local line = ("%3d%%  mean return %5.1f  %7d steps/s  %.1f s left"):format(done * 100, progress.mean_return or 0,
-    progress.steps_per_second, progress.seconds / done * (1 - done))
-  io.stderr:write("\r", line:sub(1, columns - 1), "\27[K", progress.steps == progress.total_steps and "\n" or "")
-end
-
 print(("Training PPO on CartPole-v1 with %s kernels, seed %d."):format(yutu.instruction_set(), seed))
-local trained = agent:train { total_steps = 500000, callback = show }
+local bar = yutu.progress(500000, "steps")
+local trained = agent:train { total_steps = 500000, callback = function(now)
+  bar:update(now.steps, ("mean return %.1f"):format(now.mean_return or 0))
+end }
+bar:finish()
 print(("Trained for %d steps in %.1f s, %.0f steps/s. The last 128 episodes returned %.1f on average."):format(
   trained.steps, trained.seconds, trained.steps_per_second, trained.mean_return))
 

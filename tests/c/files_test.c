@@ -11,6 +11,7 @@ static char folder[] = "/tmp/yutu-files-XXXXXX", path[64];
 
 static void write_bytes(const void *data, size_t n)
 {
+  unlink(path); /* a file cut to nothing and written anew is flushed to the disk; a new one is not */
   FILE *f = fopen(path, "wb");
   check(f && fwrite(data, 1, n, f) == n && !fclose(f), "the test can write %s", path);
 }

@@ -400,10 +400,30 @@ static void test_gae(void)
   }
 }
 
+/* ---- nothing to work on ---- */
+static void test_empty(void)
+{
+  yt_tensor *x = yt_empty(YT_F16, SHAPE(3, 0), YT_CPU), *w = yt_empty(YT_F32, SHAPE(2, 0), YT_CPU);
+  yt_tensor *bias = list(YT_F32, 2, (float[]){ 5, 6 }), *y = yt_linear(x, w, bias, YT_IDENTITY);
+  check(y && y->dtype == YT_F32 && values(y)[4] == 5 && values(y)[5] == 6, "linear of halves without inputs");
+  y = yt_logsumexp(x, 1, 0);
+  check(y && y->numel == 3 && values(y)[2] == -INFINITY, "logsumexp over nothing is -inf");
+  yt_tensor *none = yt_empty(YT_F32, SHAPE(0, 4), YT_CPU);
+  y = yt_layer_norm_dw(none, none, 1, 1e-5);
+  check(y && y->numel == 4 && values(y)[0] == 0 && values(y)[3] == 0, "layer_norm_dw of no rows is 0");
+  yt_tensor *index = yt_empty(YT_I64, SHAPE(0), YT_CPU), *rows = reals(YT_F32, SHAPE(5, 4), 33);
+  check(same_bits(yt_index_add(rows, 0, index, none, 0), rows)
+          && same_bits(yt_index_copy(rows, 0, index, none, 0), rows)
+          && same_bits(yt_scatter_add(rows, 0, yt_empty(YT_I64, SHAPE(0, 4), YT_CPU), none, 0), rows),
+        "no index, no change");
+  y = yt_argsort(yt_from(YT_F32, &(yt_shape){ 0 }, (float[]){ 3 }), 0, 0, 1);
+  check(y && y->ndim == 0 && yt_item(y) == 1, "the order of one number");
+}
+
 int main(void)
 {
-  void (*const tests[])(void) = { test_products, test_select, test_gather, test_puts, test_nonzero,
-                                  test_sort,     test_topk,   test_fills,  test_rows, test_gae };
+  void (*const tests[])(void) = { test_products, test_select, test_gather, test_puts, test_nonzero, test_sort,
+                                  test_topk,     test_fills,  test_rows,   test_gae,  test_empty };
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     yt_scope s;
     yt_scope_open(&s);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records trajectories of Gymnasium's CartPole-v1 and an update of CleanRL's PPO, as Lua data for tests/spec/rl_spec.lua.
+"""Records trajectories of Gymnasium's CartPole-v1 and an update of CleanRL's PPO, as Lua data for rl_spec and ppo_spec.
 
 usage: python3 tests/reference/record_rl.py [cartpole] [ppo]
 

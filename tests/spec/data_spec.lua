@@ -65,6 +65,40 @@ describe("a loader", function()
     assert.same(rest, got)
   end)
 
+  it("gathers ahead in a thread, and gives the same batches", function()
+    local function batches(set, prefetch)
+      local out = {}
+      local loader = data.loader(set, { batch_size = 8, shuffle = true, generator = yutu.Generator(5), prefetch = prefetch })
+      for _ = 1, 3 do for x, y in loader do out[#out + 1] = { x:tolist(), y:tolist() } end end
+      return out
+    end
+    local set = set_of(50)
+    local half = data.Subset(data.Subset(set, yutu.arange(1, 50, 2, { dtype = "i64" })), { 3, 9, 1, 20, 4, 7, 11, 25, 2, 6 })
+    for _, ahead in ipairs { 1, 2, 64 } do
+      assert.same(batches(set, 0), batches(set, ahead))
+      assert.same(batches(half, 0), batches(half, ahead))
+    end
+    for _ = 1, 20 do              -- left in the middle, and collected
+      for x in data.loader(set, { batch_size = 4, prefetch = 3 }) do if x then break end end
+    end
+    collectgarbage()
+    local state
+    local loader = data.loader(set, { batch_size = 8, shuffle = true, generator = yutu.Generator(9), prefetch = 2 })
+    local rest, resumed, n = {}, {}, 0
+    for _, y in loader do
+      n = n + 1
+      if n == 2 then state = loader:state_dict() end
+      if n > 2 then rest[#rest + 1] = y:tolist() end
+    end
+    loader:load_state_dict(state)
+    for _, y in loader do resumed[#resumed + 1] = y:tolist() end
+    assert.same(rest, resumed)
+    assert.has_error(function()
+      for _ in data.loader(data.Map(set, function(x) return x end), { prefetch = 2 }) do error "not reached" end
+    end)
+    assert.has_error(function() data.loader(set, { prefetch = 1.5 }) end)
+  end)
+
   it("leaves out a small last batch when asked to", function()
     local loader = data.loader(set_of(7), { batch_size = 3, drop_last = true })
     assert.equal(2, loader:size())

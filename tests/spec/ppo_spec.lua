@@ -97,7 +97,7 @@ end)
 
 describe("PPO on CartPole-v1", function()
   -- Over the seeds 1 to 20, the mean return after 200,000 steps is 493 on average and 434 at worst.
-  it("learns to balance the pole", function()
+  it("learns to balance the pole #slow", function()
     local agent = rl.PPO(rl.make("CartPole-v1", { num_envs = 8, seed = 1 }), { seed = 1, learning_rate = 1e-3 })
     local untrained = agent:evaluate { episodes = 20, seed = 7 }
     agent:train { total_steps = 200000 }

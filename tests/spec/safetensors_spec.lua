@@ -8,6 +8,7 @@ before_each(function() path = os.tmpname() end)
 after_each(function() os.remove(path) end)
 
 local function write(bytes)
+  os.remove(path)                 -- a file cut to nothing and written anew is flushed to the disk; a new one is not
   local f = assert(io.open(path, "wb"))
   f:write(bytes)
   f:close()

@@ -27,7 +27,8 @@ local function new(options)
   return Trainer(settings)
 end
 local function loaders()
-  return data.loader(points(200, 1), { batch_size = 20, shuffle = true }), data.loader(points(100, 2), { batch_size = 50 })
+  return data.loader(points(200, 1), { batch_size = 20, shuffle = true }),
+    data.loader(points(100, 2), { batch_size = 50 })
 end
 local function bits_of(model)
   local out = {}
@@ -42,7 +43,7 @@ describe("a Trainer", function()
     local history = assert(trainer:fit(train, validate, { epochs = 8 }))
     assert.equal(8, #history)
     assert.is_true(history[8].loss < history[1].loss)
-    assert.is_true(history[8].val_accuracy > 0.85, history[8].val_accuracy)   -- 0.90 to 0.93 over seeds 1 to 5
+    assert.is_true(history[8].val_accuracy > 0.93, history[8].val_accuracy)   -- 0.96 or 0.97 with seeds 1 to 10
     assert.equal(history[8].val_accuracy, trainer:evaluate(validate).accuracy)
     assert.is_nil(history.stopped)
   end)
@@ -95,7 +96,7 @@ describe("a Trainer", function()
     yutu.manual_seed(2)
     local history = assert(first:fit((loaders()), nil, { epochs = 3, checkpoint = path }))
     assert.equal("interrupted", history.stopped)
-    assert.equal(14, steps + 1)
+    assert.equal(13, steps)
     assert.equal(1, #history)
     local second = new()
     yutu.manual_seed(1000)
@@ -197,15 +198,16 @@ end)
 
 describe("progress", function()
   it("shows how far, how fast and how long still", function()
-    assert.equal("epoch 1 [==========          ]  50%  50/s  0:10 left  loss 1", progress.line("epoch 1", 500, 1000, 10, 0,
-      "loss 1"))
+    assert.equal("epoch 1 [==========          ]  50%  50/s  0:10 left  loss 1",
+      progress.line("epoch 1", 500, 1000, 10, 0, "loss 1"))
     assert.equal("x [                    ]   0%", progress.line("x", 0, 10, 0, 0))
     assert.equal("x [===============     ]  75%  2.5/s  0:10 left", progress.line("x", 75, 100, 10, 50))
     assert.equal("1:02:05", progress.clock(3725))
     assert.equal("0:07", progress.clock(6.6))
   end)
   it("writes nothing where there is no terminal", function()
-    local out = io.popen("LUA_PATH='" .. package.path .. "' luajit -e 'local bar = require \"yutu\".progress(10, \"x\")" ..
+    local out = io.popen("LUA_PATH='" .. package.path .. "' luajit -e '" ..
+      "local bar = require \"yutu\".progress(10, \"x\")" ..
       " for i = 1, 10 do bar:update(i) end bar:finish \"done\"' 2>&1")
     assert.equal("", out:read "*a")
     out:close()

@@ -319,8 +319,8 @@ lr_scheduler.CyclicLR = CyclicLR
 -- source   Smith & Topin 2018, arXiv:1708.07120
 local OneCycleLR = new("OneCycleLR", { "max_lr", required }, { "total_steps", optional, "number" },
   { "epochs", optional, "number" }, { "steps_per_epoch", optional, "number" }, { "pct_start", 0.3 },
-  { "anneal_strategy", "cos" }, { "cycle_momentum", true }, { "base_momentum", 0.85 }, { "max_momentum", 0.95 }, { "div_factor", 25 }, { "final_div_factor", 1e4 },
-  { "three_phase", false })
+  { "anneal_strategy", "cos" }, { "cycle_momentum", true }, { "base_momentum", 0.85 }, { "max_momentum", 0.95 },
+  { "div_factor", 25 }, { "final_div_factor", 1e4 }, { "three_phase", false })
 local blends = {                  -- from a to b, x from 0 to 1
   cos = function(a, b, x) return b + (a - b) / 2 * (cos(pi * x) + 1) end,
   linear = function(a, b, x) return a + (b - a) * x end,

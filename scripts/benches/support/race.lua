@@ -1,6 +1,6 @@
 --- race.lua: measuring side by side, and the lines that are printed.
 --
--- A contestant is a function that does its work for some hundredths of a second and returns seconds per piece of work.
+-- A contestant is a function that does its work for some milliseconds and returns seconds per piece of work.
 -- Contestants take turns, round after round, so that a slow moment of the machine hits all of them alike; the median
 -- of the rounds counts.
 local yutu = require "yutu"
@@ -8,10 +8,10 @@ local clock = yutu.C.yt_clock
 
 local race = { missed = 0 }
 
---- A contestant that calls work(n), which does its work n times.   seconds: how long a sample lasts (0.04)
+--- A contestant that calls work(n), which does its work n times.   seconds: how long a sample lasts (0.006)
 function race.repeated(work, seconds)
   local n
-  seconds = seconds or 0.04
+  seconds = seconds or 0.006
   return function()
     if not n then                 -- how often fits, and the traces are compiled on the way
       n = 1
@@ -37,13 +37,14 @@ function race.median(list)
 end
 
 --- contestants: { name = contestant }.   returns { name = median seconds }
+-- Many short samples: on a busy machine most of them fit between two interruptions.
 function race.run(contestants, rounds)
   local names, times, medians = {}, {}, {}
   for name in pairs(contestants) do
     names[#names + 1], times[name] = name, {}
   end
   table.sort(names)
-  for round = 1, rounds or 9 do
+  for round = 1, rounds or 25 do
     for _, name in ipairs(names) do times[name][round] = contestants[name]() end
   end
   for name, list in pairs(times) do medians[name] = race.median(list) end

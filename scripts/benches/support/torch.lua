@@ -57,7 +57,7 @@ end
 --   returns   the contestant, and f() -> the name of the one it chose
 function torch.contestant(threads, request, seconds)
   if not torch.available then return nil, function() return "PyTorch" end end
-  request = ("%s %g"):format(request, seconds or 0.05)
+  request = ("%s %g"):format(request, seconds or 0.006)
   local best, chosen, name
   return function()
     if not chosen then

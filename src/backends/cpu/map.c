@@ -5,6 +5,7 @@
  * same way. So a new op costs a few tight loops and no thought. Large operands that lie across the result's order are
  * turned around in tiles before that. */
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "map.h"
@@ -424,10 +425,24 @@ static int step(yt_tensor *p, yt_tensor *const *in, int nin, const double *numbe
 #include "map_entries.h"
 
 /* ---- help for the kernels that want dense operands ---- */
+static _Thread_local struct block { void *p; size_t n; } *blocks;
+static pthread_key_t blocks_key;  /* frees them when their thread ends */
+static void free_blocks(void *all)
+{
+  for (int slot = 0; slot < CPU_SLOTS + OPERANDS; slot++) free(((struct block *)all)[slot].p);
+  free(all);
+  blocks = NULL;
+}
+static void make_key(void) { pthread_key_create(&blocks_key, free_blocks); }
 void *cpu__scratch(int slot, size_t bytes)
 {
-  static _Thread_local struct block { void *p; size_t n; } *s;
-  if (!s && !(s = calloc(CPU_SLOTS + OPERANDS, sizeof *s))) return yt__fail("out of memory: scratch blocks"), NULL;
+  struct block *s = blocks;
+  if (!s) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (!(s = blocks = calloc(CPU_SLOTS + OPERANDS, sizeof *s))) return yt__fail("out of memory: scratch blocks"), NULL;
+    pthread_once(&once, make_key);
+    pthread_setspecific(blocks_key, s);
+  }
   if (s[slot].n < bytes || !s[slot].p) {
     free(s[slot].p);
     s[slot].n = (bytes + bytes / 4 + 127) & ~(size_t)63;
@@ -467,3 +482,4 @@ const yt_backend yt__cpu = { .name = "cpu", .alloc = allocate, .free = free,
 const char *yt_isa(void) { return (const char *[]){ "sse2", "avx2", "avx512" }[cpu__isa()]; }
 int yt_threads(void) { return cpu__threads(); }
 int yt_set_threads(int n) { return cpu__set_threads(n); }
+int yt_serial(int on) { return cpu__serial(on); }

@@ -221,6 +221,12 @@ static int worth_waking(double us)
   return 1;
 }
 
+int cpu__serial(int on)
+{
+  const int was = t_inside;
+  t_inside = on;
+  return was;
+}
 int cpu__slices(double us, long items)
 {
   if (us < AWAKE_US || items < 2 || t_inside) return 1;

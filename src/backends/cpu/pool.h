@@ -24,6 +24,9 @@ void cpu__run(cpu_task *f, void *ctx, int slices);
  * thread to help (2 us while the workers spin, 80 us when they sleep) or inside a slice, else the threads. */
 int cpu__slices(double us, long items);
 
+/* While on, jobs of this thread run serially on it, as if inside a slice. Returns what it was. */
+int cpu__serial(int on);
+
 /* The first item of a slice, when `items` are divided as evenly as they can be. */
 static inline long cpu__first(long items, int slice, int slices)
 {

@@ -2,7 +2,8 @@
 
 Episodes: one that a simple controller keeps up through the time limit of 500 steps, one under random actions until
 the pole falls, one pushed to the right until it falls, and one whose cart runs out of the track. Starting states have
-few binary digits, so that they are exact on both sides; states are kept in f64, as Gymnasium does. Actions are written as L and R.
+few binary digits, so that they are exact on both sides; states are kept in f64, as Gymnasium does. Actions are written
+as L and R.
 """
 import gymnasium
 import numpy
