@@ -31,7 +31,7 @@ local function finish()
   for i, r in ipairs(results) do
     check(r.loss == loss and r.digest == learner.digest(), "thread %d ends with the game's bits: %s", i, r.digest)
     local weights = yutu.import(r.weights)
-    check(weights:eq(learner.model[3].weight):all():item() == 1, "the weights of thread %d arrive", i)
+    check(weights:eq(learner.model[3].weight):all():item() == true, "the weights of thread %d arrive", i)
   end
   local ok, message = names_this_file()
   check(ok, "an error points at the game's own line: %s", message)
