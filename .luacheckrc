@@ -4,4 +4,5 @@ self = false -- a method may ignore its object
 exclude_files = { "build", "tests/reference" }
 
 files["tests/spec"] = { std = "luajit+busted" }
-files["tests/hosts/**/*.lua"] = { read_globals = { "love", "vim" } }
+files["tests/hosts/love"] = { globals = { "love" } }
+files["tests/hosts/neovim"] = { read_globals = { "vim" } }

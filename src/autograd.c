@@ -95,10 +95,16 @@ static int alone(const yt_tensor *t)  /* nobody else sees its memory, and no two
   for (int d = 0; d < t->ndim; d++) if (!t->stride[d] && t->size[d] > 1) return 0;
   return 1;
 }
+static int expands_to(const yt_tensor *d, const yt_shape *s)
+{
+  const int lead = s->ndim - d->ndim;
+  for (int i = 0; lead >= 0 && i < d->ndim; i++) if (d->size[i] != 1 && d->size[i] != s->size[lead + i]) return 0;
+  return lead >= 0;
+}
 static yt_tensor *shaped_like(yt_tensor *d, const yt_node *to)       /* undoes broadcasting and promotion, for every op */
 {
   if (d && !yt__same_shape(d, &to->shape))
-    d = d->numel > to->numel || d->ndim > to->shape.ndim ? yt_sum_to(d, &to->shape) : yt_expand(d, &to->shape);
+    d = expands_to(d, &to->shape) ? yt_expand(d, &to->shape) : yt_sum_to(d, &to->shape);
   if (d && d->dtype != to->dtype) d = yt_cast(d, to->dtype);
   return d;
 }

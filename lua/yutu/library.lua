@@ -7,7 +7,7 @@ local love = rawget(_G, "love")
 local folder = debug.getinfo(1, "S").source:match "^@(.*)[/\\][^/\\]*$" or "."
 
 -- The library can't be opened inside a .love archive: the first of these paths is copied to the save folder. The copy
--- is renamed into place, for another thread may have the last one open.
+-- is renamed into place: another thread may have the last one open, or make one too.
 local COPY = "libyutu-unpacked.so"
 local function unpack_from_archive(fs, paths)
   for _, path in ipairs(paths) do
@@ -15,7 +15,7 @@ local function unpack_from_archive(fs, paths)
     if bytes then
       local target = fs.getSaveDirectory() .. "/" .. COPY
       if fs.read(COPY) == bytes then return target end
-      local part = ("%s-%d"):format(COPY, love.timer and love.timer.getTime() * 1e6 or os.clock() * 1e6)
+      local part = COPY .. tostring(paths):gsub("%W+", "-")    -- an address no other state of the process uses now
       if fs.write(part, bytes) and os.rename(fs.getSaveDirectory() .. "/" .. part, target) then return target end
     end
   end

@@ -70,6 +70,19 @@ function Tensor.median(x, dim, keepdim)
   return take(x, dim, place, keepdim)
 end
 
+local known_kth = { dim = true, keepdim = true }
+--- The k-th smallest along dim (-1), and where it was.
+function Tensor.kthvalue(x, k, dim, keepdim)
+  if type(dim) == "table" then
+    local o = lib.options(dim, "kthvalue", known_kth)
+    dim, keepdim = o.dim, o.keepdim
+  end
+  dim = dim or -1
+  local n = x:size(dim)
+  if lib.int(k, "kthvalue", "k") < 1 or k > n then raise(("kthvalue: k = %d of %d along dim %d"):format(k, n, dim)) end
+  return take(x, dim, Tensor.argsort(x, dim):slice(dim, k, k), keepdim)
+end
+
 ---- parts ------------------------------------------------------------------------------------------------
 --- Parts of so many along dim (1), the last may be smaller; or of the sizes in a list, which must sum to all.
 function Tensor.split(x, size, dim)
@@ -123,6 +136,15 @@ function Tensor.reshape_as(x, other) return x:reshape(other.shape) end
 function Tensor.type_as(x, other) return x:to(other.dtype) end
 --- The sum of the diagonal.
 function Tensor.trace(x) return x:diagonal():sum() end
+
+--- Each part along dim (1) several times in a row.
+function Tensor.repeat_interleave(x, times, dim)
+  dim = dim or 1
+  local n = x:size(dim)
+  if lib.int(times, "repeat_interleave", "times") < 0 then raise(("repeat_interleave: %d times"):format(times)) end
+  local index = lib.new_list(n, "i64"):arange_(1, 1)
+  return x:index_select(dim, index:unsqueeze(2):expand(n, times):reshape(-1))
+end
 
 ---- in place -------------------------------------------------------------------------------------------------
 function Tensor.zero_(x) return x:fill_(0) end

@@ -10,7 +10,7 @@ cp -- "$hosts/learn.lua" "$hosts/tally.lua" "$game"
 drop_in "$game"
 (cd "$game" && zip -q -r "$work/game.love" .)
 
-export XDG_DATA_HOME=$work/save ALSOFT_DRIVERS=null LIBGL_ALWAYS_SOFTWARE=1
+export XDG_DATA_HOME=$work/save XDG_RUNTIME_DIR=$work ALSOFT_DRIVERS=null LIBGL_ALWAYS_SOFTWARE=1
 saved=$XDG_DATA_HOME/love/yutu-host
 passed=0 failed=0
 
