@@ -264,7 +264,8 @@ put, done = writer("ops_declare.h", "kernels' dispatchers, shape rules and gradi
 for _, k in ipairs(kernels) do
   local row = k.row
   if has_kernel(k) then
-    put("static int run_%s(const yt_backend *b, yt_tensor *out, const void *a) { return (b->%s)(out, a); }", k.name, k.name)
+    put("static int run_%s(const yt_backend *b, yt_tensor *out, const void *a)\n{\n" ..
+      "  return b->%s ? (b->%s)(out, a) : lacks(b, \"%s\");\n}", k.name, k.name, k.name, k.name)
   end
   if row and (row.kind == "OP" or row.kind == "PUT" or row.kind == "VIEW") then
     put("int yt__shape_%s(const yt_row *op, yt_tensor *out, args_%s *a);", k.name, k.name)

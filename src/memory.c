@@ -18,7 +18,7 @@ enum { CHUNK = 64 };              /* headers and nodes are made so many at a tim
 static _Thread_local yt_thread *self;
 static pthread_key_t at_exit;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the two below, and of `dead` */
 static yt_thread *threads;
 static yt_storage *strays[YT_DEVICES][CLASSES];
 static atomic_int stray_count;
@@ -31,11 +31,18 @@ static yt_thread no_memory;       /* when there is none even for a thread's own 
 /* ---- threads ---- */
 static void leave(void *me)       /* a thread ends: the next to start takes over its caches and free lists */
 {
+  self = NULL;                    /* should the host's own ending still need us, it enters again */
   pthread_mutex_lock(&lock);
   ((yt_thread *)me)->retired = 1;
   pthread_mutex_unlock(&lock);
 }
-static void start(void) { pthread_key_create(&at_exit, leave); }
+static void hold(void) { pthread_mutex_lock(&lock); }
+static void let_go(void) { pthread_mutex_unlock(&lock); }
+static void start(void)
+{
+  pthread_key_create(&at_exit, leave);
+  pthread_atfork(hold, let_go, let_go);               /* so that a child never finds the lock held */
+}
 static yt_thread *enter(void)
 {
   static int count;
@@ -369,6 +376,39 @@ void yt_pool_close(yt_pool *p)
   for (int i = 1; i <= p->n; i++) yt_unref(p->t[i], p->id[i]);
   free(p->t), free(p->id);
   p->t = NULL, p->id = NULL, p->n = p->limit = p->cap = 0;
+  for (int64_t tag; yt_tag_died(p, &tag););           /* nobody will ask any more */
+}
+
+/* ---- tags ---- */
+/* Tags of dead nodes wait in one list until the state that knows their functions asks. Its upper half tells whose a tag
+ * is: states share threads, and may move between them. With `lock` held: all three. */
+static struct { int64_t *tag; int n, cap; } dead;
+static int64_t owner(int64_t tag) { return (tag < 0 ? -tag : tag) >> 32; }
+int64_t yt_new_tag(yt_pool *p)
+{
+  static atomic_int states;
+  if (!p->tags) p->tags = (1 + (int64_t)(atomic_fetch_add(&states, 1) & 0xfffff)) << 32;    /* exact in a double */
+  return ++p->tags;
+}
+static void tag_died(int64_t tag)
+{
+  pthread_mutex_lock(&lock);
+  if (dead.n == dead.cap) {
+    int64_t *more = realloc(dead.tag, sizeof *more * (size_t)(dead.cap * 2 + 64));
+    if (more) dead.tag = more, dead.cap = dead.cap * 2 + 64;
+  }
+  if (dead.n < dead.cap) dead.tag[dead.n++] = tag;    /* else its function stays until the state closes */
+  pthread_mutex_unlock(&lock);
+}
+int yt_tag_died(yt_pool *p, int64_t *tag)
+{
+  int i;
+  if (!p->tags) return 0;
+  pthread_mutex_lock(&lock);
+  for (i = dead.n - 1; i >= 0 && owner(dead.tag[i]) != owner(p->tags); i--);
+  if (i >= 0) *tag = dead.tag[i], dead.tag[i] = dead.tag[--dead.n];
+  pthread_mutex_unlock(&lock);
+  return i >= 0;
 }
 
 /* ---- nodes ---- */
@@ -385,24 +425,6 @@ yt_node *yt__node(int op, const yt_tensor *t)
   for (int k = 0; k < YT_IN; k++) n->edge_[k] = NULL, n->args.in.in[k] = NULL;
   n->y = NULL, n->sum = NULL, n->grad = NULL;
   return n;
-}
-
-/* Tags of dead nodes wait here until the Lua state that knows their functions asks. */
-static _Thread_local struct { int64_t *tag; int n, cap; } dead;
-static void tag_died(int64_t tag)
-{
-  if (dead.n == dead.cap) {
-    int64_t *more = realloc(dead.tag, sizeof *more * (size_t)(dead.cap * 2 + 64));
-    if (!more) return;            /* its function stays until the state closes */
-    dead.tag = more, dead.cap = dead.cap * 2 + 64;
-  }
-  dead.tag[dead.n++] = tag;
-}
-int yt_tag_died(int64_t *tag)
-{
-  if (!dead.n) return free(dead.tag), dead.tag = NULL, dead.cap = 0, 0;
-  *tag = dead.tag[--dead.n];
-  return 1;
 }
 
 void yt__unref_node(yt_node *n)   /* long chains die in a loop, not in a recursion */

@@ -22,6 +22,7 @@ static int shape_SEEK(const yt_row *op, yt_tensor *out, void *a) { return yt__sh
 static int shape_SCAN(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_scan(op, out, a); }
 static int shape_FILL(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_fill(op, out, a); }
 static int shape_STEP(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_step(op, out, a); }
+static int lacks(const yt_backend *b, const char *op) { return yt__fail("%s: the device %s has no kernel for it", op, b->name); }
 #include "ops_declare.h"
 #include "ops_table.h"
 const yt_op *yt_ops(void) { return op_table; }

@@ -67,7 +67,7 @@ typedef struct yt_generator { uint64_t seed, stream, offset; } yt_generator;
 /* What Lua holds. Not a bare pointer: FFI would take x + 1 and x - y for pointer arithmetic, and a stale
  * handle must be noticed. Valid while _t->id == _id. */
 typedef struct yt_ref { yt_tensor *_t; double _id; } yt_ref;
-typedef struct yt_pool { int32_t n, limit, cap; yt_tensor **t; double *id; } yt_pool;  /* what a Lua state owns */
+typedef struct yt_pool { int32_t n, limit, cap; yt_tensor **t; double *id; int64_t tags; } yt_pool;  /* what a Lua state owns */
 
 typedef struct yt_param { const char *name, *type, *kind, *value; } yt_param;  /* value: its default, in Lua */
 typedef struct yt_op {
@@ -133,7 +133,8 @@ yt_tensor *yt_pass_result(yt_pass *p, int i);       /* dx of x[i], when done, on
 void yt_pass_free(yt_pass *p);
 yt_tensor *yt_custom(yt_tensor *y, yt_tensor **in, int n, int64_t tag);  /* y again, as made from in by the caller */
 int yt_hook(yt_tensor *t, int64_t tag);             /* stop there with -tag; 0: no longer */
-int yt_tag_died(int64_t *tag);                      /* 1 and a tag whose node is gone: forget its function */
+int64_t yt_new_tag(yt_pool *p);                     /* for one of these: a tag of p's and of no other Lua state */
+int yt_tag_died(yt_pool *p, int64_t *tag);          /* 1 and a tag of p's whose node is gone: forget its function */
 
 /* ---- random ---- */
 yt_generator *yt_default_generator(void);           /* this thread's */

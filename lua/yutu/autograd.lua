@@ -112,15 +112,8 @@ function autograd.grad(y, xs, options)
 end
 
 ---- hooks ----------------------------------------------------------------------------------------------
-local tags = 0
 local hooks_of = setmetatable({}, { __mode = "v" })    -- by the address of a node: { tag =, list = functions }
 
-local function new_tag(f)
-  lib.forget_the_dead()
-  tags = tags + 1
-  functions[tags] = f
-  return tags
-end
 local function node_key(t) return tostring(ffi.cast("void *", t.node)) end
 
 --- f(g) is called with the gradient of x when it is known; what f returns, if not nil, takes its place.
@@ -135,7 +128,7 @@ function Tensor.register_hook(x, f)
   if not hooks or not functions[hooks.tag] then
     hooks = { list = {} }
     hooks_of[key] = hooks
-    hooks.tag = new_tag(function(pass, g)
+    hooks.tag = lib.new_tag(function(pass, g)
       for _, hook in ipairs(hooks.list) do
         local replaced = hook(g)
         if replaced ~= nil then
@@ -209,7 +202,7 @@ local function apply(op, ...)
   local x = ffi.new("yt_tensor *[?]", math.max(n, 1))
   for k = 1, n do x[k - 1] = lib.tensor(inputs[k], op.name, "input") end
   local all = autograd.no_grad(packed, results, results.n)
-  local tag = new_tag(backward)
+  local tag = lib.new_tag(backward)
   local y = C.yt_custom(lib.tensor(all, op.name, "the result"), x, n, tag)
   if y == nil then lib.fail() end
   if y.node == nil then functions[tag] = nil end      -- not recorded

@@ -216,7 +216,7 @@ local tag = ffi.new "int64_t[1]"
 
 local function forget_the_dead()  -- returns how many
   local n = 0
-  while C.yt_tag_died(tag) == 1 do
+  while C.yt_tag_died(pool, tag) == 1 do
     lib.functions[math.abs(tonumber(tag[0]))] = nil
     n = n + 1
   end
@@ -232,6 +232,13 @@ local function forget_the_dead()  -- returns how many
   return n
 end
 lib.forget_the_dead = forget_the_dead
+--- The number by which C knows f, of a custom op or a hook.
+function lib.new_tag(f)
+  forget_the_dead()
+  local number = tonumber(C.yt_new_tag(pool))
+  lib.functions[number] = f
+  return number
+end
 
 local function sweep()
   local t, id, n = pool.t, pool.id, 0

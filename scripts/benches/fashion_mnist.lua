@@ -48,11 +48,11 @@ local function compare(threads)
   end
   local best, best_name
   for name, peer in pairs(peers) do
-    if not best or race.median(peer) < race.median(best) then best, best_name = peer, name end
+    if not best or race.typical(peer) < race.typical(best) then best, best_name = peer, name end
   end
   race.check(("accuracy %.4f after %d epochs"):format(accuracy, EPOCHS), accuracy > 0.84)
-  race.row(threads == 1 and "one thread" or "two threads", race.median(ours),
-    best_name and ("PyTorch (%s)"):format(best_name) or "PyTorch", best and race.median(best), 1.5)
+  race.row(threads == 1 and "one thread" or "two threads", race.typical(ours),
+    best_name and ("PyTorch (%s)"):format(best_name) or "PyTorch", best and race.typical(best), 1.5)
   if best then
     race.fact(("accuracy after %d epochs, %d seeds"):format(EPOCHS, SEEDS), ("%.2f %%"):format(100 * accuracy),
       ("at least %.2f %% (PyTorch %.2f %% - 0.5)"):format(100 * best.accuracy - 0.5, 100 * best.accuracy),

@@ -47,16 +47,16 @@ race.check(("the floor learns: mean return %.0f"):format(returns.floor), returns
 
 local peer, peer_name
 for name, list in pairs(peers) do
-  local t = race.median(list)
+  local t = race.typical(list)
   if not peer or t < peer then peer, peer_name = t, name end
 end
 
 local function rate(seconds) return ("%.4g k/s"):format(1e-3 / seconds) end
 race.heading(("PPO CartPole, 8 x 128 steps, 4 x 4 minibatches, %d steps; mean return at the end: ours %.0f, floor %.0f")
   :format(STEPS, returns.ours, returns.floor))
-local floor_time = race.median(times.floor)
+local floor_time = race.typical(times.floor)
 for threads = 1, 2 do
-  local ours, what = race.median(times[threads]), threads == 1 and "one thread" or "two threads"
+  local ours, what = race.typical(times[threads]), threads == 1 and "one thread" or "two threads"
   race.row(what, ours, "C floor, one thread", floor_time, 0.5, rate)
   race.row(what, ours, ("PyTorch (%s)"):format(peer_name), peer, nil, rate)
 end

@@ -122,7 +122,7 @@ static void after_fork(void)
 {
   pool.team = 0;
   pool.avoid = -1;
-  pool.asleep = 0;
+  pool.asleep = pool.stop = pool.waiting = 0;
   pthread_mutex_init(&pool.lock, NULL);
 }
 static void watch_forks(void) { pthread_atfork(NULL, NULL, after_fork); }
