@@ -52,7 +52,8 @@ int yt__record(int id, yt_tensor *out, const yt_args *a)
     n->y = out->storage, atomic_fetch_add_explicit(&n->y->refs, 1, memory_order_relaxed);
     n->y_data = out->data;
     memcpy(n->y_stride, out->stride, sizeof n->y_stride[0] * (size_t)out->ndim);
-    n->version[YT_IN] = atomic_load_explicit(&n->y->version, memory_order_relaxed) + (a->in[0] == out);  /* this write is about to count */
+    n->version[YT_IN] = atomic_load_explicit(&n->y->version, memory_order_relaxed)
+      + (a->in[0] == out);                                                          /* this write is about to count */
   }
   if (out->node) yt__unref_node(out->node);
   out->node = n;
@@ -91,7 +92,8 @@ static yt_node *pop(yt_pass *p)
 /* ---- gradients arrive ---- */
 static int alone(const yt_tensor *t)  /* nobody else sees its memory, and no two elements share it */
 {
-  if (t->refs != 1 || !t->storage || t->node || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) != 1 || t->storage->cls < 0) return 0;
+  if (t->refs != 1 || !t->storage || t->node || t->storage->cls < 0
+      || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) != 1) return 0;
   for (int d = 0; d < t->ndim; d++) if (!t->stride[d] && t->size[d] > 1) return 0;
   return 1;
 }
@@ -101,7 +103,7 @@ static int expands_to(const yt_tensor *d, const yt_shape *s)
   for (int i = 0; lead >= 0 && i < d->ndim; i++) if (d->size[i] != 1 && d->size[i] != s->size[lead + i]) return 0;
   return lead >= 0;
 }
-static yt_tensor *shaped_like(yt_tensor *d, const yt_node *to)       /* undoes broadcasting and promotion, for every op */
+static yt_tensor *shaped_like(yt_tensor *d, const yt_node *to)    /* undoes broadcasting and promotion, for every op */
 {
   if (d && !yt__same_shape(d, &to->shape))
     d = expands_to(d, &to->shape) ? yt_expand(d, &to->shape) : yt_sum_to(d, &to->shape);
@@ -136,12 +138,15 @@ static int current(const char *op, const yt_node *n, int k, const yt_storage *s)
     while (row->name && strcmp(row->name, op)) row++;
     strncpy(which, row->name ? row->params[k].name : "a tensor", sizeof which - 1);
   }
-  yt__fail("backward: %s saved %s, but %s_ has changed it since", op, which, s->writer < 0 ? "somebody" : yt__rows[s->writer].name);
+  yt__fail("backward: %s saved %s, but %s_ has changed it since", op, which,
+    s->writer < 0 ? "somebody" : yt__rows[s->writer].name);
   return 0;
 }
 static int saved_is_current(const yt_row *op, const yt_node *n)
 {
-  if (n->spent) return yt__fail("backward: %s was differentiated before and what it saved is gone; retain_graph keeps it", op->name), 0;
+  if (n->spent)
+    return yt__fail("backward: %s was differentiated before and what it saved is gone; retain_graph keeps it",
+      op->name), 0;
   for (int k = 0; k < op->nin; k++)
     if (n->args.in.in[k] && !current(op->name, n, k, n->args.in.in[k]->storage)) return 0;
   return !n->y || current(op->name, n, YT_IN, n->y);
@@ -225,8 +230,11 @@ yt_pass *yt_pass_new(yt_tensor *y, yt_tensor *gradient, yt_tensor **x, int n, in
   if (!y || !gradient) return NULL;
   if (gradient == yt_none()) gradient = NULL;
   if (!y->node) return yt__fail("backward: nothing that made this tensor needs a gradient"), NULL;
-  if (!gradient && y->numel != 1) return yt__fail("backward: from %s a gradient of that shape must be given; only one number has none", yt__show(y)), NULL;
-  if (gradient && !gradient->weak && !yt__same_shape(gradient, &y->node->shape)) return yt__fail("backward: gradient %s for %s", yt__show(gradient), yt__show(y)), NULL;
+  if (!gradient && y->numel != 1)
+    return yt__fail("backward: from %s a gradient of that shape must be given; only one number has none",
+      yt__show(y)), NULL;
+  if (gradient && !gradient->weak && !yt__same_shape(gradient, &y->node->shape))
+    return yt__fail("backward: gradient %s for %s", yt__show(gradient), yt__show(y)), NULL;
   for (int i = 0; i < n; i++)
     if (!x[i] || !x[i]->node) return yt__fail("grad: argument %d needs no gradient", i + 1), NULL;
   yt_pass *p = pass_for(n);
@@ -310,8 +318,10 @@ int yt_pass_give(yt_pass *p, int k, yt_tensor *d)
   me->grad = p->composing, me->pass = p;
   yt_scope_open(&s);
   const int64_t most = d->numel > to->numel ? d->numel : to->numel;
-  if (d->ndim < to->shape.ndim && !d->weak && d->numel != 1 && most != d->numel) yt__fail("backward: gradient %s does not fit input %d", yt__show(d), k + 1), p->failed = 1;
-  yt_tensor *e = p->failed ? NULL : d->weak ? yt_mul(yt_fill_(yt_empty(to->dtype, &to->shape, YT_CPU), 1), d) : shaped_like(d, to);
+  if (d->ndim < to->shape.ndim && !d->weak && d->numel != 1 && most != d->numel)
+    yt__fail("backward: gradient %s does not fit input %d", yt__show(d), k + 1), p->failed = 1;
+  yt_tensor *e = p->failed ? NULL
+    : d->weak ? yt_mul(yt_fill_(yt_empty(to->dtype, &to->shape, YT_CPU), 1), d) : shaped_like(d, to);
   if (!e) p->failed = 1;
   else if (p->hooked) yt_retain(e), yt_release(n->sum), n->sum = e;
   else add_to(p, to, e);
@@ -366,7 +376,8 @@ int yt_requires_grad(yt_tensor *t, int on)
 {
   if (!t) return -1;
   if (!yt_is_leaf(t)) return yt__fail("requires_grad: this tensor is a result, not a leaf; detach it first");
-  if (on && (t->dtype < YT_F16 || t->weak)) return yt__fail("requires_grad: %s has no gradient", t->weak ? "a number" : yt__dtype_name(t->dtype));
+  if (on && (t->dtype < YT_F16 || t->weak))
+    return yt__fail("requires_grad: %s has no gradient", t->weak ? "a number" : yt__dtype_name(t->dtype));
   if (on && !t->node && !(t->node = yt__node(NODE_LEAF, t))) return -1;
   if (on) t->node->want = 1;
   else if (t->node) yt__unref_node(t->node), t->node = NULL;
@@ -377,9 +388,11 @@ yt_tensor *yt_grad_borrow(const yt_tensor *t) { return t && t->node ? t->node->g
 int yt_set_grad(yt_tensor *t, yt_tensor *g)
 {
   if (!t || !g) return -1;
-  if (!t->node || t->node->op != NODE_LEAF) return g == yt_none() ? 0 : yt__fail("grad: only a leaf that requires a gradient keeps one");
-  if (g != yt_none() && (!yt__same_shape(g, &t->node->shape) || g->dtype != t->dtype)) return yt__fail("grad: %s %s for %s %s",
-    yt__dtype_name(g->dtype), yt__show(g), yt__dtype_name(t->dtype), yt__show(t));
+  if (!t->node || t->node->op != NODE_LEAF)
+    return g == yt_none() ? 0 : yt__fail("grad: only a leaf that requires a gradient keeps one");
+  if (g != yt_none() && (!yt__same_shape(g, &t->node->shape) || g->dtype != t->dtype))
+    return yt__fail("grad: %s %s for %s %s",
+      yt__dtype_name(g->dtype), yt__show(g), yt__dtype_name(t->dtype), yt__show(t));
   yt_thread *me = yt__self();
   yt_scope *scope = me->scope;
   me->scope = NULL;

@@ -6,7 +6,9 @@
 
 enum { CLASSES = 320 };           /* sizes of blocks, see memory.c */
 enum { KEEP_Y = 1 << 8, NOWHERE = 1 << 9 };
-enum { KIND_MAP, KIND_CMP, KIND_FOLD, KIND_SEEK, KIND_SCAN, KIND_OP, KIND_PUT, KIND_FILL, KIND_STEP, KIND_VIEW, KIND_DX };
+enum {
+  KIND_MAP, KIND_CMP, KIND_FOLD, KIND_SEEK, KIND_SCAN, KIND_OP, KIND_PUT, KIND_FILL, KIND_STEP, KIND_VIEW, KIND_DX
+};
 enum { DOMAIN_FLOAT, DOMAIN_NUM, DOMAIN_ANY };
 
 typedef struct yt_storage {
@@ -87,13 +89,14 @@ void yt__unref_storage(yt_storage *s);
 yt_node *yt__node(int op, const yt_tensor *t);
 void yt__unref_node(yt_node *n);
 void yt__share(yt_tensor *out, const yt_tensor *x);                 /* out becomes x's view of the same storage */
-void yt__discard(yt_tensor *t);                                     /* a failed result: gives it up unless a scope will */
+void yt__discard(yt_tensor *t);                                     /* a failed result: released unless a scope will */
 
 /* shape.c */
 int yt__lay_out(yt_tensor *t, int ndim, const int64_t *size);       /* dense strides, numel; errors: too large */
 void yt__find_dense(yt_tensor *t);                                  /* after size and stride were written */
 int yt__same_shape(const yt_tensor *t, const yt_shape *s);
-int yt__dim(const char *op, const yt_tensor *x, int *dim, int more);/* negative dims count from the end; more: dims that may follow */
+/* Negative dims count from the end; more: dims that may follow. */
+int yt__dim(const char *op, const yt_tensor *x, int *dim, int more);
 int yt__dims_mask(const char *op, const yt_tensor *x, int dims, unsigned *mask);
 int yt__common_dtype(const yt_row *op, yt_tensor *const *in, int nin);
 
@@ -103,7 +106,7 @@ yt_tensor *yt__call(int op, yt_tensor *into, void *args);           /* the life 
 yt_tensor *yt__put_copy(int op, yt_args *a);                        /* the same into a copy of the first argument */
 yt_tensor *yt__abandon(int op, yt_args *a);
 yt_generator *yt__stream(yt_generator *g);                          /* itself, or this thread's */
-yt_tensor *yt__alias(const yt_tensor *t);                           /* a header of its own, born where we are, with its node */
+yt_tensor *yt__alias(const yt_tensor *t);                           /* a header of its own, born here, with its node */
 
 /* autograd.c */
 int yt__record(int op, yt_tensor *out, const yt_args *a);

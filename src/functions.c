@@ -8,7 +8,8 @@ static yt_tensor *close(yt_scope *s, yt_tensor *result, uint64_t failures, const
 {
   yt_thread *me = yt__self();
   const char *reason = strchr(me->error, ':');
-  if (!result && me->failures != failures && reason && strncmp(function, "yt_", 3) == 0 && strncmp(me->error, "out of memory", 13)) {
+  if (!result && me->failures != failures && reason && strncmp(function, "yt_", 3) == 0
+      && strncmp(me->error, "out of memory", 13)) {
     char why[sizeof me->error];   /* the caller knows this function, not the op within that refused */
     strcpy(why, reason);
     yt__fail("%s%.1000s", function + 3, why);
@@ -72,7 +73,10 @@ static yt_tensor *root(yt_tensor *s)     /* with a gradient of 0 at 0 */
   yt_tensor *zero = yt_eq(s, yt_num(0));
   return yt_mul(yt_sqrt(yt_add(s, zero)), yt_logical_not(zero));
 }
-yt_tensor *yt_std(yt_tensor *x, int dim, int64_t correction, int keepdim) { MADE_OF(root(yt_var(x, dim, correction, keepdim))); }
+yt_tensor *yt_std(yt_tensor *x, int dim, int64_t correction, int keepdim)
+{
+  MADE_OF(root(yt_var(x, dim, correction, keepdim)));
+}
 yt_tensor *yt_norm(yt_tensor *x, double p, int dim, int keepdim)
 {
   if (!x) return NULL;
@@ -91,7 +95,8 @@ yt_tensor *yt_cosine_similarity(yt_tensor *a, yt_tensor *b, int dim, double eps)
   if (!a || !b) return NULL;
   BEGIN;
   a = firm(a), b = firm(b);
-  yt_tensor *lengths = yt_mul(yt_maximum(yt_norm(a, 2, dim, 0), yt_num(eps)), yt_maximum(yt_norm(b, 2, dim, 0), yt_num(eps)));
+  yt_tensor *lengths = yt_mul(yt_maximum(yt_norm(a, 2, dim, 0), yt_num(eps)),
+    yt_maximum(yt_norm(b, 2, dim, 0), yt_num(eps)));
   END(yt_div(yt_sum(yt_mul(a, b), dim, 0), lengths));
 }
 
@@ -121,12 +126,14 @@ yt_tensor *yt_unflatten(yt_tensor *x, int dim, const yt_shape *shape)
 {
   if (!shape || normal_dim("unflatten", x, &dim)) return NULL;
   yt_shape s = { 0, { 0 } };
-  if (x->ndim - 1 + shape->ndim > YT_DIMS) return yt__fail("unflatten: %s into %d more dims", yt__show(x), shape->ndim), NULL;
+  if (x->ndim - 1 + shape->ndim > YT_DIMS)
+    return yt__fail("unflatten: %s into %d more dims", yt__show(x), shape->ndim), NULL;
   int64_t known = 1;
   for (int i = 0; i < shape->ndim; i++) if (shape->size[i] != -1) known *= shape->size[i];
   for (int d = 0; d < x->ndim; d++) {
     if (d != dim) { s.size[s.ndim++] = x->size[d]; continue; }
-    for (int i = 0; i < shape->ndim; i++) s.size[s.ndim++] = shape->size[i] == -1 && known ? x->size[d] / known : shape->size[i];
+    for (int i = 0; i < shape->ndim; i++)
+      s.size[s.ndim++] = shape->size[i] == -1 && known ? x->size[d] / known : shape->size[i];
   }
   return yt_reshape(x, &s);
 }
@@ -156,7 +163,8 @@ yt_tensor *yt_roll(yt_tensor *x, int64_t shifts, int dim)
 yt_tensor *yt_tile(yt_tensor *x, const yt_shape *repeats)
 {
   if (!x || !repeats) return NULL;
-  if (repeats->ndim < x->ndim || repeats->ndim > YT_DIMS) return yt__fail("tile: %d repeats for %s", repeats->ndim, yt__show(x)), NULL;
+  if (repeats->ndim < x->ndim || repeats->ndim > YT_DIMS)
+    return yt__fail("tile: %d repeats for %s", repeats->ndim, yt__show(x)), NULL;
   BEGIN;
   yt_tensor *r = yt_clone(x);
   while (r && r->ndim < repeats->ndim) r = yt_unsqueeze(r, 0);
@@ -175,7 +183,9 @@ yt_tensor *yt_tile(yt_tensor *x, const yt_shape *repeats)
 yt_tensor *yt_pad(yt_tensor *x, int dim, int64_t before, int64_t after, double value)
 {
   if (normal_dim("pad", x, &dim)) return NULL;
-  if (!x->ndim || before < 0 || after < 0) return yt__fail("pad: %lld before and %lld after dim \1%d of %s", (long long)before, (long long)after, dim, yt__show(x)), NULL;
+  if (!x->ndim || before < 0 || after < 0)
+    return yt__fail("pad: %lld before and %lld after dim \1%d of %s", (long long)before, (long long)after, dim,
+      yt__show(x)), NULL;
   yt_shape s = sizes_of(x);
   s.size[dim] += before + after;
   BEGIN;
@@ -198,7 +208,9 @@ yt_tensor *yt_cat(yt_tensor **t, int n, int dim)
     }
     int fits = t[k]->ndim == s.ndim;
     for (int d = 0; fits && d < s.ndim; d++) fits = d == dim || t[k]->size[d] == s.size[d];
-    if (!fits) return yt__fail("cat: %s and %s (tensor %d) differ elsewhere than in dim \1%d", yt__show(first), yt__show(t[k]), k + 1, dim), NULL;
+    if (!fits)
+      return yt__fail("cat: %s and %s (tensor %d) differ elsewhere than in dim \1%d", yt__show(first), yt__show(t[k]),
+        k + 1, dim), NULL;
     s.size[dim] += t[k]->size[dim];
   }
   if (!first) return yt__fail("cat: nothing to join"), NULL;
@@ -237,7 +249,8 @@ yt_tensor *yt_masked_fill(yt_tensor *x, yt_tensor *mask, yt_tensor *value) { MAD
 yt_tensor *yt_one_hot(yt_tensor *index, int64_t num_classes, int base)
 {
   if (!index) return NULL;
-  if (index->ndim == YT_DIMS || num_classes < 1) return yt__fail("one_hot: %lld classes for %s", (long long)num_classes, yt__show(index)), NULL;
+  if (index->ndim == YT_DIMS || num_classes < 1)
+    return yt__fail("one_hot: %lld classes for %s", (long long)num_classes, yt__show(index)), NULL;
   yt_shape s = sizes_of(index), ones = s;
   s.size[s.ndim++] = num_classes, ones.size[ones.ndim++] = 1;
   BEGIN;
@@ -247,7 +260,8 @@ yt_tensor *yt_one_hot(yt_tensor *index, int64_t num_classes, int base)
 yt_tensor *yt_take_along(yt_tensor *x, yt_tensor *index, int dim, int base)
 {
   if (!index || normal_dim("take_along", x, &dim)) return NULL;
-  if (index->ndim != x->ndim) return yt__fail("take_along: x %s, index %s: as many dims needed", yt__show(x), yt__show(index)), NULL;
+  if (index->ndim != x->ndim)
+    return yt__fail("take_along: x %s, index %s: as many dims needed", yt__show(x), yt__show(index)), NULL;
   yt_shape wide = sizes_of(x), index_wide = wide;
   for (int d = 0; d < x->ndim; d++) {
     if (d != dim && index->size[d] != 1) wide.size[d] = index_wide.size[d] = index->size[d];
@@ -260,19 +274,22 @@ yt_tensor *yt_take_along(yt_tensor *x, yt_tensor *index, int dim, int base)
 yt_tensor *yt_outer(yt_tensor *a, yt_tensor *b)
 {
   if (!a || !b) return NULL;
-  if (a->ndim != 1 || b->ndim != 1) return yt__fail("outer: %s and %s: two vectors needed", yt__show(a), yt__show(b)), NULL;
+  if (a->ndim != 1 || b->ndim != 1)
+    return yt__fail("outer: %s and %s: two vectors needed", yt__show(a), yt__show(b)), NULL;
   MADE_OF(yt_mul(yt_unsqueeze(a, 1), b));
 }
 yt_tensor *yt_dot(yt_tensor *a, yt_tensor *b)
 {
   if (!a || !b) return NULL;
-  if (a->ndim != 1 || b->ndim != 1 || a->size[0] != b->size[0]) return yt__fail("dot: %s and %s: two vectors of one length needed", yt__show(a), yt__show(b)), NULL;
+  if (a->ndim != 1 || b->ndim != 1 || a->size[0] != b->size[0])
+    return yt__fail("dot: %s and %s: two vectors of one length needed", yt__show(a), yt__show(b)), NULL;
   MADE_OF(yt_sum(yt_mul(a, b), YT_ALL, 0));
 }
 yt_tensor *yt_inverse(yt_tensor *x)
 {
   if (!x) return NULL;
-  if (x->ndim < 2 || x->size[x->ndim - 1] != x->size[x->ndim - 2]) return yt__fail("inverse: %s is not square", yt__show(x)), NULL;
+  if (x->ndim < 2 || x->size[x->ndim - 1] != x->size[x->ndim - 2])
+    return yt__fail("inverse: %s is not square", yt__show(x)), NULL;
   yt_shape all = sizes_of(x);
   const int64_t n = x->size[x->ndim - 1];
   BEGIN;
@@ -290,7 +307,8 @@ yt_tensor *yt_det(yt_tensor *x)
 yt_tensor *yt_lstsq(yt_tensor *a, yt_tensor *b)      /* by QR; the shortest x when there are fewer rows than columns */
 {
   if (!a || !b) return NULL;
-  if (a->ndim < 2 || b->ndim != a->ndim || a->size[a->ndim - 2] != b->size[b->ndim - 2]) return yt__fail("lstsq: a %s, b %s: (..., M, N) and (..., M, K) needed", yt__show(a), yt__show(b)), NULL;
+  if (a->ndim < 2 || b->ndim != a->ndim || a->size[a->ndim - 2] != b->size[b->ndim - 2])
+    return yt__fail("lstsq: a %s, b %s: (..., M, N) and (..., M, K) needed", yt__show(a), yt__show(b)), NULL;
   const int64_t m = a->size[a->ndim - 2], n = a->size[a->ndim - 1], k = m < n ? m : n;
   BEGIN;
   yt_tensor *tall = m >= n ? a : yt_transpose(a, -2, -1), *f = yt_qr_packed(tall);

@@ -323,7 +323,8 @@ for _, row in ipairs(rows) do
 end
 done()
 
--- WORDS: each op as a macro of scalars. ROWS: expanded by the includer's MAP1_FLOAT, FOLD_NUM, ... TABLE_kind: a list.
+-- WORDS: each op as a macro of scalars. ROWS and FOLD_ROWS: expanded by the includer's MAP1_FLOAT, FOLD_NUM and so on.
+-- TABLE_kind: a list.
 put, done = writer("map_kernels.h", "the loops of elementwise ops, reductions and optimizers.")
 put "#ifdef WORDS"
 for _, row in ipairs(rows) do
@@ -344,9 +345,6 @@ for _, row in ipairs(rows) do
   if row.kind == "MAP" or row.kind == "CMP" then
     loop(row.name, row.domain, row.inputs, row.formula)
     for k, text in ipairs(row.rules) do if row[k] then loop(row[k].name, "FLOAT", row[k].inputs, as_scalars(text)) end end
-  elseif row.kind == "FOLD" then put("FOLD_NUM(%s, %s, %s)", row.name, row.first, row.next)
-  elseif row.kind == "SEEK" then put("SEEK_NUM(%s, %s)", row.name, row.better)
-  elseif row.kind == "SCAN" then put("SCAN_NUM(%s, %s, %s)", row.name, row.first, row.next)
   elseif row.kind == "STEP" then
     local tensors, numbers, loads, stores = split(row.tensors:sub(2, -2)), split(row.numbers:sub(2, -2)), {}, {}
     for i, n in ipairs(tensors) do
@@ -357,6 +355,12 @@ for _, row in ipairs(rows) do
     put("STEP_FLOAT(%s, %s, %s, (%s), %s)", row.name, table.concat(numbers, " "), table.concat(loads, " "), row.body:sub(2, -2), table.concat(stores, " "))
   end
   if lists[row.kind] and row.kind ~= "MAP" then table.insert(lists[row.kind], { row.name, row.kind == "STEP" and "FLOAT" or "NUM" }) end
+end
+put "#endif\n#ifdef FOLD_ROWS"
+for _, row in ipairs(rows) do
+  if row.kind == "FOLD" then put("FOLD_NUM(%s, %s, %s)", row.name, row.first, row.next)
+  elseif row.kind == "SEEK" then put("SEEK_NUM(%s, %s)", row.name, row.better)
+  elseif row.kind == "SCAN" then put("SCAN_NUM(%s, %s, %s)", row.name, row.first, row.next) end
 end
 put "#endif"
 for _, kind in ipairs { "MAP", "FOLD", "SEEK", "SCAN", "STEP" } do

@@ -1,6 +1,6 @@
-/* gradients.c: one rule per op that is not elementwise. A rule reads what its row keeps (the arguments, y), takes g, the
- * gradient of y, and gives each input its own; yt__give sums or expands to the input's shape. Where a fused kernel and a
- * formula made of ops both stand, the formula serves gradients of gradients. */
+/* gradients.c: one rule per op that is not elementwise. A rule reads what its row keeps (the arguments, y), takes g,
+ * the gradient of y, and gives each input its own; yt__give sums or expands to the input's shape. Where a fused kernel
+ * and a formula made of ops both stand, the formula serves gradients of gradients. */
 #include <string.h>
 #include "core.h"
 
@@ -14,7 +14,10 @@
 #define UNUSED (void)p, (void)y
 
 static const yt_shape *shape_of(const yt_node *n, int k) { return &n->edge[k]->shape; }
-static yt_tensor *zeros_like_input(const yt_node *n, int k) { return yt_zeros(n->edge[k]->dtype, shape_of(n, k), n->edge[k]->device); }
+static yt_tensor *zeros_like_input(const yt_node *n, int k)
+{
+  return yt_zeros(n->edge[k]->dtype, shape_of(n, k), n->edge[k]->device);
+}
 static yt_tensor *transposed(yt_tensor *x) { return yt_transpose(x, -2, -1); }
 static yt_tensor *or_none(yt_tensor *t) { return t ? t : yt_none(); }
 
@@ -35,7 +38,8 @@ static yt_tensor *product_of_others(yt_tensor *x, int dim)
   yt_tensor *ones = yt_add(yt_mul(yt_slice(x, dim, 0, 1, 1), yt_num(0)), yt_num(1));
   const int64_t last = x->size[dim] - 1;
   yt_tensor *before = yt_cat((yt_tensor *[]){ ones, yt_cumprod(yt_slice(x, dim, 0, last, 1), dim) }, 2, dim);
-  yt_tensor *after = yt_flip(yt_cat((yt_tensor *[]){ ones, yt_cumprod(yt_slice(yt_flip(x, dim), dim, 0, last, 1), dim) }, 2, dim), dim);
+  yt_tensor *after = yt_flip(yt_cat((yt_tensor *[]){
+    ones, yt_cumprod(yt_slice(yt_flip(x, dim), dim, 0, last, 1), dim) }, 2, dim), dim);
   return yt_mul(before, after);
 }
 GRAD(prod)                        /* the reduced dims as one row each */
@@ -68,7 +72,8 @@ GRAD(cumprod)
   const int64_t len = p->x->size[p->dim];
   yt_tensor *sum = NULL;          /* by rows of the triangle: d y_j / d x_i is the product of the others up to j */
   for (int64_t j = 0; j < len; j++) {
-    yt_tensor *others = yt_mul(product_of_others(yt_slice(p->x, p->dim, 0, j + 1, 1), p->dim), yt_slice(g, p->dim, j, j + 1, 1));
+    yt_tensor *others = yt_mul(product_of_others(yt_slice(p->x, p->dim, 0, j + 1, 1), p->dim),
+      yt_slice(g, p->dim, j, j + 1, 1));
     yt_tensor *wide = yt_pad(others, p->dim, 0, len - 1 - j, 0);
     sum = sum ? yt_add(sum, wide) : wide;
   }
@@ -76,7 +81,8 @@ GRAD(cumprod)
 }
 GRAD(logsumexp)
 {
-  yt_tensor *top = p->keepdim || !p->x->ndim ? y : yt_unsqueeze(y, p->dim), *d = p->keepdim || !p->x->ndim ? g : yt_unsqueeze(g, p->dim);
+  yt_tensor *top = p->keepdim || !p->x->ndim ? y : yt_unsqueeze(y, p->dim);
+  yt_tensor *d = p->keepdim || !p->x->ndim ? g : yt_unsqueeze(g, p->dim);
   GIVE(0, yt_mul(d, yt_exp(yt_sub(p->x, top))));
 }
 
@@ -96,7 +102,11 @@ GRAD(squeeze)   { UNUSED; GIVE(0, yt_reshape(g, shape_of(n, 0))); }
 GRAD(expand)    { UNUSED; GIVE(0, g); }
 GRAD(view)      { UNUSED; GIVE(0, yt_reshape(g, shape_of(n, 0))); }
 GRAD(slice)     { (void)y; GIVE(0, yt_place_(zeros_like_input(n, 0), g, p->dim, p->start, p->step, 1)); }
-GRAD(select)    { (void)y; GIVE(0, yt_place_(zeros_like_input(n, 0), yt_unsqueeze(g, p->dim), p->dim, p->index, 1, 1)); }
+GRAD(select)
+{
+  (void)y;
+  GIVE(0, yt_place_(zeros_like_input(n, 0), yt_unsqueeze(g, p->dim), p->dim, p->index, 1, 1));
+}
 /* start, start + step, ... (n) as an index */
 static yt_tensor *progression(int64_t count, int64_t start, int64_t step, int device)
 {
@@ -124,7 +134,8 @@ GRAD(unfold)                      /* the windows and their elements as one row, 
 {
   (void)y;
   const int64_t windows = g->size[p->dim];
-  yt_tensor *from = yt_add(yt_unsqueeze(progression(windows, 0, p->step, n->edge[0]->device), 1), progression(p->size, 0, 1, n->edge[0]->device));
+  yt_tensor *from = yt_add(yt_unsqueeze(progression(windows, 0, p->step, n->edge[0]->device), 1),
+    progression(p->size, 0, 1, n->edge[0]->device));
   yt_shape flat = *shape_of(n, 0);
   flat.size[p->dim] = windows * p->size;
   yt_tensor *rows = yt_reshape(yt_movedim(g, g->ndim - 1, p->dim + 1), &flat);
@@ -167,7 +178,8 @@ GRAD(index_copy)
 {
   (void)y;
   yt_tensor *taken = yt_index_select(g, p->dim, p->index, p->base);
-  if (n->edge[0]) GIVE(0, yt_index_copy(g, p->dim, p->index, taken ? zeros_in_shape(taken, g->dtype, n->device) : NULL, p->base));
+  if (n->edge[0])
+    GIVE(0, yt_index_copy(g, p->dim, p->index, taken ? zeros_in_shape(taken, g->dtype, n->device) : NULL, p->base));
   GIVE(2, taken);
 }
 GRAD(index_add)
@@ -181,7 +193,9 @@ GRAD(place)
   (void)y;
   const int64_t size = p->src->size[p->dim];
   yt_tensor *d = yt_slice(g, p->dim, p->start, p->start + (size ? (size - 1) * p->step + 1 : 0), p->step);
-  if (n->edge[0]) GIVE(0, p->fresh ? g : yt_place(g, d ? zeros_in_shape(d, g->dtype, n->device) : NULL, p->dim, p->start, p->step, 0));
+  if (n->edge[0])
+    GIVE(0, p->fresh ? g
+      : yt_place(g, d ? zeros_in_shape(d, g->dtype, n->device) : NULL, p->dim, p->start, p->step, 0));
   GIVE(1, d);
 }
 
@@ -203,7 +217,9 @@ GRAD(matmul)                      /* a vector is a row on the left, a column on 
 }
 static yt_tensor *before_activation(int act, yt_tensor *y, yt_tensor *g)
 {
-  return act == YT_RELU ? yt__d1_relu(NULL, y, g) : act == YT_TANH ? yt__d1_tanh(NULL, y, g) : act == YT_SIGMOID ? yt__d1_sigmoid(NULL, y, g) : g;
+  return act == YT_RELU ? yt__d1_relu(NULL, y, g)
+    : act == YT_TANH ? yt__d1_tanh(NULL, y, g)
+    : act == YT_SIGMOID ? yt__d1_sigmoid(NULL, y, g) : g;
 }
 GRAD(linear)                      /* y = act(z), z = x w^T + bias */
 {
@@ -213,7 +229,8 @@ GRAD(linear)                      /* y = act(z), z = x w^T + bias */
   if (!flat) dz = p->x->numel ? yt_reshape(dz, &rows_out) : yt_reshape(dz, &(yt_shape){ 2, { 0, p->w->size[0] } });
   if (n->edge[0]) GIVE(0, flat ? yt_matmul(dz, p->w) : yt_reshape(yt_matmul(dz, p->w), shape_of(n, 0)));
   if (n->edge[1]) {
-    yt_tensor *x = flat ? p->x : p->x->numel ? yt_reshape(p->x, &rows_in) : yt_reshape(p->x, &(yt_shape){ 2, { 0, p->w->size[1] } });
+    yt_tensor *x = flat ? p->x
+      : p->x->numel ? yt_reshape(p->x, &rows_in) : yt_reshape(p->x, &(yt_shape){ 2, { 0, p->w->size[1] } });
     GIVE(1, yt_transpose(yt_matmul(yt_transpose(x, 0, 1), dz), 0, 1));
   }
   GIVE(2, dz);
@@ -258,7 +275,8 @@ GRAD(cross_entropy_rows)          /* row = -sum_c t_c log softmax(x)_c, so dx = 
   yt_tensor *counts = yt_ne(p->label, yt_num((double)p->ignore_index));
   yt_tensor *label = yt_where(counts, p->label, yt_num(p->base));
   yt_tensor *t = yt_cast(yt_one_hot(label, x->size[1], p->base), x->dtype);
-  t = yt_mul(yt_add(yt_mul(t, yt_num(1 - p->label_smoothing)), yt_num(p->label_smoothing / (double)x->size[1])), yt_unsqueeze(counts, 1));
+  t = yt_mul(yt_add(yt_mul(t, yt_num(1 - p->label_smoothing)), yt_num(p->label_smoothing / (double)x->size[1])),
+    yt_unsqueeze(counts, 1));
   t = yt_mul(t, w);
   GIVE(0, yt_mul(yt_unsqueeze(g, 1), yt_sub(yt_mul(yt_softmax(x, 1), yt_sum(t, 1, 1)), t)));
 }
@@ -296,12 +314,14 @@ static yt_tensor *qr_square(yt_tensor *q, yt_tensor *r, yt_tensor *dq, yt_tensor
 }
 GRAD(qr_packed)
 {
-  const int64_t rows = p->x->size[p->x->ndim - 2], columns = p->x->size[p->x->ndim - 1], k = rows < columns ? rows : columns;
+  const int64_t rows = p->x->size[p->x->ndim - 2], columns = p->x->size[p->x->ndim - 1];
+  const int64_t k = rows < columns ? rows : columns;
   yt_tensor *q = part(part(y, -2, 0, rows), -1, 0, k), *r = part(y, -2, rows, rows + k);
   yt_tensor *dq = part(part(g, -2, 0, rows), -1, 0, k), *dr = part(g, -2, rows, rows + k);
   if (rows >= columns) { GIVE(0, qr_square(q, r, dq, dr)); return; }
   yt_tensor *right = part(p->x, -1, k, columns), *d_right = part(dr, -1, k, columns);
-  yt_tensor *left = qr_square(q, part(r, -1, 0, k), yt_add(dq, yt_matmul(right, transposed(d_right))), part(dr, -1, 0, k));
+  yt_tensor *left = qr_square(q, part(r, -1, 0, k), yt_add(dq, yt_matmul(right, transposed(d_right))),
+    part(dr, -1, 0, k));
   GIVE(0, yt_cat((yt_tensor *[]){ left, yt_matmul(q, d_right) }, 2, -1));
 }
 static yt_tensor *inverse_differences(yt_tensor *w)                 /* 1 / (w_j - w_i), 0 where they are equal */
@@ -319,7 +339,8 @@ static yt_tensor *diagonal_matrix(yt_tensor *w)
 GRAD(eigh_packed)
 {
   const int64_t size = p->x->size[p->x->ndim - 1];
-  yt_tensor *w = yt_select(y, -2, 0), *v = part(y, -2, 1, size + 1), *dw = yt_select(g, -2, 0), *dv = part(g, -2, 1, size + 1);
+  yt_tensor *w = yt_select(y, -2, 0), *v = part(y, -2, 1, size + 1);
+  yt_tensor *dw = yt_select(g, -2, 0), *dv = part(g, -2, 1, size + 1);
   yt_tensor *inner = yt_add(diagonal_matrix(dw), yt_mul(yt_matmul(transposed(v), dv), inverse_differences(w)));
   GIVE(0, symmetric(yt_matmul(yt_matmul(v, inner), transposed(v))));
 }

@@ -217,8 +217,8 @@ int yt__allocate(yt_tensor *t, int device)
   else if (!(s = stray(device, cls))) {
     if (!(s = yt__malloc(sizeof *s))) return -1;
     if (!(s->data = block(me, device, bytes)))
-      return free(s), yt__fail("out of memory: %lld bytes for %s %s on %s, %lld in use", (long long)bytes, yt__dtype_name(t->dtype),
-        yt__show(t), yt__backends[device]->name, (long long)yt_memory(device, 0));
+      return free(s), yt__fail("out of memory: %lld bytes for %s %s on %s, %lld in use", (long long)bytes,
+        yt__dtype_name(t->dtype), yt__show(t), yt__backends[device]->name, (long long)yt_memory(device, 0));
     s->cls = cls, s->bytes = (int64_t)bytes, s->device = (int16_t)device, s->mark = NULL;
   }
   s->home = me;
@@ -226,7 +226,8 @@ int yt__allocate(yt_tensor *t, int device)
   atomic_init(&s->version, 0);
   s->writer = -1, s->rewired = 0;
   BUMP(me->live[device], (int64_t)bytes);
-  if (READ(me->live[device]) > READ(me->peak[device])) atomic_store_explicit(&me->peak[device], READ(me->live[device]), memory_order_relaxed);
+  if (READ(me->live[device]) > READ(me->peak[device]))
+    atomic_store_explicit(&me->peak[device], READ(me->live[device]), memory_order_relaxed);
   t->storage = s, t->data = s->data;
   return 0;
 }
@@ -263,7 +264,9 @@ int64_t yt_memory(int device, int what)
   yt__self();
   pthread_mutex_lock(&lock);
   for (yt_thread *t = threads; t; t = t->next)
-    sum += what == 0 ? READ(t->live[device]) : what == 1 ? READ(t->cached[device]) : what == 2 ? READ(t->peak[device]) : READ(t->mallocs);
+    sum += what == 0 ? READ(t->live[device])
+      : what == 1 ? READ(t->cached[device])
+      : what == 2 ? READ(t->peak[device]) : READ(t->mallocs);
   pthread_mutex_unlock(&lock);
   return sum;
 }
@@ -280,9 +283,11 @@ void yt_pressure_eased(double bytes) { yt_thread *me = yt__self(); me->mark = li
 yt_tensor *yt_wrap(int dtype, const yt_shape *shape, void *data, yt_wrap_mark **alive)
 {
   *alive = NULL;
-  if (!data || !shape || dtype < 0 || dtype >= YT_DTYPES) return yt__fail("wrap: data, a shape and a dtype are needed"), NULL;
+  if (!data || !shape || dtype < 0 || dtype >= YT_DTYPES)
+    return yt__fail("wrap: data, a shape and a dtype are needed"), NULL;
   if ((uintptr_t)data % (uintptr_t)yt__dtype_size(dtype))
-    return yt__fail("wrap: %s elements must lie at a multiple of %d bytes", yt__dtype_name(dtype), yt__dtype_size(dtype)), NULL;
+    return yt__fail("wrap: %s elements must lie at a multiple of %d bytes", yt__dtype_name(dtype),
+      yt__dtype_size(dtype)), NULL;
   yt_storage *s = yt__malloc(sizeof *s);
   yt_wrap_mark *mark = yt__malloc(sizeof *mark);
   yt_tensor *t = s && mark ? yt__header() : NULL;
@@ -304,7 +309,8 @@ struct yt_exported { yt_tensor as; };
 yt_exported *yt_export(yt_tensor *t)
 {
   if (!t) return NULL;
-  if (t->node && t->node->op != NODE_LEAF) return yt__fail("export: detach it first; a graph stays in its thread"), NULL;
+  if (t->node && t->node->op != NODE_LEAF)
+    return yt__fail("export: detach it first; a graph stays in its thread"), NULL;
   yt_exported *e = yt__malloc(sizeof *e);
   if (!e) return NULL;
   e->as = *t, e->as.node = NULL;
@@ -418,7 +424,8 @@ yt_node *yt__node(int op, const yt_tensor *t)
   yt_node *n = take_nodes(me);
   if (!n) return NULL;
   n->refs = 1, n->op = op, n->seq = ++me->seq;
-  n->dtype = t->dtype, n->device = (int8_t)(t->storage ? t->storage->device : YT_CPU), n->queued = n->spent = n->want = 0;
+  n->dtype = t->dtype, n->device = (int8_t)(t->storage ? t->storage->device : YT_CPU);
+  n->queued = n->spent = n->want = 0;
   n->rewired = t->storage ? t->storage->rewired : 0, n->tag = n->hook = 0, n->edge = n->edge_, n->nedges = YT_IN;
   n->shape.ndim = t->ndim, n->numel = t->numel;
   memcpy(n->shape.size, t->size, sizeof t->size[0] * (size_t)t->ndim);

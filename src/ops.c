@@ -22,7 +22,10 @@ static int shape_SEEK(const yt_row *op, yt_tensor *out, void *a) { return yt__sh
 static int shape_SCAN(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_scan(op, out, a); }
 static int shape_FILL(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_fill(op, out, a); }
 static int shape_STEP(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_step(op, out, a); }
-static int lacks(const yt_backend *b, const char *op) { return yt__fail("%s: the device %s has no kernel for it", op, b->name); }
+static int lacks(const yt_backend *b, const char *op)
+{
+  return yt__fail("%s: the device %s has no kernel for it", op, b->name);
+}
 #include "ops_declare.h"
 #include "ops_table.h"
 const yt_op *yt_ops(void) { return op_table; }
@@ -77,8 +80,10 @@ static int all_finite(const yt_row *op, yt_tensor *out, const yt_args *a)
     if (op->kind == KIND_FILL) ok = 1;
   }
   me->grad = grad, me->composing = composing, me->checking = 0;
-  if (!ok) yt__fail("%s: made a number that is not finite, in %s from %s%s%s", op->name, yt__show(out), a->in[0] ? yt__show(a->in[0]) : "()",
-    op->nin > 1 && a->in[1] ? " and " : "", op->nin > 1 && a->in[1] ? yt__show(a->in[1]) : "");
+  if (!ok)
+    yt__fail("%s: made a number that is not finite, in %s from %s%s%s", op->name, yt__show(out),
+      a->in[0] ? yt__show(a->in[0]) : "()",
+      op->nin > 1 && a->in[1] ? " and " : "", op->nin > 1 && a->in[1] ? yt__show(a->in[1]) : "");
   return ok;
 }
 
@@ -100,7 +105,8 @@ static int check(const yt_row *op, yt_tensor **in, int *device)
 static int up_to_date(const yt_row *op, const yt_tensor *t)
 {
   if (!t || !t->node || !t->storage || t->node->rewired == t->storage->rewired) return 1;
-  yt__fail("%s: %s shares memory that %s_ has changed since, so its gradient is unknown; take the view again after the change", op->name,
+  yt__fail("%s: %s shares memory that %s_ has changed since, so its gradient is unknown; "
+    "take the view again after the change", op->name,
     yt__show(t), t->storage->writer < 0 ? "somebody" : yt__rows[t->storage->writer].name);
   return 0;
 }
@@ -113,7 +119,8 @@ static yt_tensor *fresh(const yt_row *op, yt_args *a, int device)
 {
   yt_tensor *out = yt__header();
   if (!out) return NULL;
-  if (!op->shape(op, out, a) && (out->storage || !yt__allocate(out, device < 0 ? YT_CPU : device)) && !run(op, out, a)) return out;
+  if (!op->shape(op, out, a) && (out->storage || !yt__allocate(out, device < 0 ? YT_CPU : device)) && !run(op, out, a))
+    return out;
   yt__discard(out);
   return NULL;
 }
@@ -133,7 +140,8 @@ static yt_tensor *unscoped_copy(yt_tensor *x)
 static int overlaps(const yt_tensor *t, const yt_tensor *into)       /* in another order */
 {
   return t && t->storage && t->storage == into->storage &&
-    (t->data != into->data || t->ndim != into->ndim || memcmp(t->stride, into->stride, sizeof t->stride[0] * (size_t)t->ndim));
+    (t->data != into->data || t->ndim != into->ndim
+      || memcmp(t->stride, into->stride, sizeof t->stride[0] * (size_t)t->ndim));
 }
 static yt_tensor *overwrite(const yt_row *op, yt_tensor *into, yt_args *a)
 {
@@ -146,7 +154,8 @@ static yt_tensor *overwrite(const yt_row *op, yt_tensor *into, yt_args *a)
   if (plan.dtype >= YT_F16 && into->dtype < YT_F16 && op != yt__rows + OP_copy && op->kind != KIND_PUT)
     return yt__fail("%s_: %s cannot hold %s", op->name, yt__dtype_name(into->dtype), yt__dtype_name(plan.dtype)), NULL;
   for (int d = 0; d < into->ndim; d++)
-    if (!into->stride[d] && into->size[d] > 1) return yt__fail("%s_: %s is expanded, its elements share memory; clone it first", op->name, yt__show(into)), NULL;
+    if (!into->stride[d] && into->size[d] > 1)
+      return yt__fail("%s_: %s is expanded, its elements share memory; clone it first", op->name, yt__show(into)), NULL;
   for (int k = 1; k < op->nin && !failed; k++)
     if (overlaps(a->in[k], into)) failed = !(a->in[k] = copy[k] = unscoped_copy(a->in[k]));
   failed = failed || run(op, into, a);
@@ -155,7 +164,8 @@ static yt_tensor *overwrite(const yt_row *op, yt_tensor *into, yt_args *a)
 }
 static int may_change(const yt_row *op, const yt_tensor *into)
 {
-  if (op->kind == KIND_FILL || op->kind == KIND_STEP || !into->node || into->node->op != NODE_LEAF || !into->node->want) return 1;
+  if (op->kind == KIND_FILL || op->kind == KIND_STEP || !into->node || into->node->op != NODE_LEAF || !into->node->want)
+    return 1;
   yt__fail("%s_: a leaf that needs a gradient cannot be changed in place; do it under no_grad", op->name);
   return 0;
 }

@@ -69,8 +69,10 @@ static int work(void *arg)
 yt_prefetch *yt_prefetch_new(yt_tensor **fields, int n, yt_tensor *index, int64_t batch_size, int depth)
 {
   if (n < 1 || n > MOST_FIELDS || depth < 1 || depth > MOST_DEPTH || batch_size < 1)
-    return yt__fail("prefetch: %d fields, batches of %lld, %d ahead; 1 to %d, 1 or more, 1 to %d", n, (long long)batch_size, depth, MOST_FIELDS, MOST_DEPTH), NULL;
-  if (!index || index->ndim != 1 || index->dtype != YT_I64) return yt__fail("prefetch: the index is a list of i64"), NULL;
+    return yt__fail("prefetch: %d fields, batches of %lld, %d ahead; 1 to %d, 1 or more, 1 to %d", n,
+      (long long)batch_size, depth, MOST_FIELDS, MOST_DEPTH), NULL;
+  if (!index || index->ndim != 1 || index->dtype != YT_I64)
+    return yt__fail("prefetch: the index is a list of i64"), NULL;
   yt_prefetch *p = yt__malloc(sizeof *p);
   if (!p) return NULL;
   memset(p, 0, sizeof *p);

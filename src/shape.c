@@ -151,11 +151,13 @@ int yt__shape_fold(const yt_row *op, yt_tensor *out, args_sum *a)  /* every FOLD
   unsigned mask;
   int nd = 0;
   if (yt__dims_mask(op->name, a->x, a->dim, &mask)) return -1;
-  out->dtype = id == OP_any || id == OP_all ? YT_BOOL : id != OP_amax && id != OP_amin && a->x->dtype < YT_I64 ? YT_I64 : a->x->dtype;
+  out->dtype = id == OP_any || id == OP_all ? YT_BOOL
+    : id != OP_amax && id != OP_amin && a->x->dtype < YT_I64 ? YT_I64 : a->x->dtype;
   for (int d = 0; d < a->x->ndim; d++) {
     if (!(mask >> d & 1)) size[nd++] = a->x->size[d];
     else {
-      if (!a->x->size[d] && (id == OP_amax || id == OP_amin)) REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->x));
+      if (!a->x->size[d] && (id == OP_amax || id == OP_amin))
+        REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->x));
       if (a->keepdim) size[nd++] = 1;
     }
   }
@@ -167,7 +169,8 @@ int yt__shape_seek(const yt_row *op, yt_tensor *out, args_argmax *a)
   int64_t size[YT_DIMS];
   int nd = 0;
   if (a->dim != YT_ALL && yt__dim(op->name, a->x, &a->dim, 0)) return -1;
-  if (a->dim == YT_ALL ? !a->x->numel : a->x->ndim && !a->x->size[a->dim]) REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->x));
+  if (a->dim == YT_ALL ? !a->x->numel : a->x->ndim && !a->x->size[a->dim])
+    REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->x));
   for (int d = 0; d < a->x->ndim; d++)
     if (a->dim != YT_ALL && d != a->dim) size[nd++] = a->x->size[d];
     else if (a->keepdim) size[nd++] = 1;
@@ -183,17 +186,22 @@ int yt__shape_fill(const yt_row *op, yt_tensor *out, yt_args *a)
 {
   const ptrdiff_t id = op - yt__rows;
   yt_tensor *x = a->in[0];
-  if (op->domain == DOMAIN_FLOAT && x->dtype < YT_F16) REFUSE("%s_: %s cannot hold it, a float dtype is needed", op->name, yt__dtype_name(x->dtype));
+  if (op->domain == DOMAIN_FLOAT && x->dtype < YT_F16)
+    REFUSE("%s_: %s cannot hold it, a float dtype is needed", op->name, yt__dtype_name(x->dtype));
   if (id == OP_bernoulli) {
     const double p = ((args_bernoulli *)a)->p;
     if (!(p >= 0 && p <= 1)) REFUSE("bernoulli_: p = %g is not within [0, 1]", p);
   } else if (id == OP_random) {
     args_random *r = (args_random *)a;
     if (r->to <= r->from) REFUSE("random_: nothing from %lld up to %lld", (long long)r->from, (long long)r->to);
-  } else if (id == OP_exponential && !(((args_exponential *)a)->lambd > 0)) REFUSE("exponential_: lambd = %g must be over 0", ((args_exponential *)a)->lambd);
-  else if (id == OP_gamma && !(((args_gamma *)a)->concentration > 0)) REFUSE("gamma_: concentration = %g must be over 0", ((args_gamma *)a)->concentration);
-  else if (id == OP_normal && !(((args_normal *)a)->std >= 0)) REFUSE("normal_: std = %g must not be negative", ((args_normal *)a)->std);
-  else if (id == OP_permutation && x->ndim != 1) REFUSE("permutation_: %s is not a list", yt__show(x));
+  } else if (id == OP_exponential && !(((args_exponential *)a)->lambd > 0))
+    REFUSE("exponential_: lambd = %g must be over 0", ((args_exponential *)a)->lambd);
+  else if (id == OP_gamma && !(((args_gamma *)a)->concentration > 0))
+    REFUSE("gamma_: concentration = %g must be over 0", ((args_gamma *)a)->concentration);
+  else if (id == OP_normal && !(((args_normal *)a)->std >= 0))
+    REFUSE("normal_: std = %g must not be negative", ((args_normal *)a)->std);
+  else if (id == OP_permutation && x->ndim != 1)
+    REFUSE("permutation_: %s is not a list", yt__show(x));
   return like(out, x, x->dtype);
 }
 int yt__shape_step(const yt_row *op, yt_tensor *out, yt_args *a)
@@ -204,7 +212,8 @@ int yt__shape_step(const yt_row *op, yt_tensor *out, yt_args *a)
     if (!a->in[k]) REFUSE("%s_: tensor %d is missing", op->name, k + 1);
     if (a->in[k]->ndim != p->ndim || memcmp(a->in[k]->size, p->size, sizeof p->size[0] * (size_t)p->ndim))
       REFUSE("%s_: parameter %s, tensor %d %s", op->name, yt__show(p), k + 1, yt__show(a->in[k]));
-    if (k > 1 && a->in[k]->dtype != p->dtype) REFUSE("%s_: parameter %s, state %s", op->name, yt__dtype_name(p->dtype), yt__dtype_name(a->in[k]->dtype));
+    if (k > 1 && a->in[k]->dtype != p->dtype)
+      REFUSE("%s_: parameter %s, state %s", op->name, yt__dtype_name(p->dtype), yt__dtype_name(a->in[k]->dtype));
   }
   return like(out, p, p->dtype);
 }
@@ -221,11 +230,20 @@ RULE(sum_to)
   out->dtype = a->x->dtype;
   if (yt__lay_out(out, a->shape.ndim, a->shape.size)) return -1;
   for (int d = 0; d < out->ndim; d++)
-    if (lead < 0 || (out->size[d] != 1 && out->size[d] != a->x->size[lead + d])) REFUSE("%s: %s to %s", op->name, yt__show(a->x), yt__show(out));
+    if (lead < 0 || (out->size[d] != 1 && out->size[d] != a->x->size[lead + d]))
+      REFUSE("%s: %s to %s", op->name, yt__show(a->x), yt__show(out));
   return 0;
 }
-RULE(tril) { (void)op; if (a->x->ndim < 2) REFUSE("%s: %s is not a matrix", op->name, yt__show(a->x)); return like(out, a->x, a->x->dtype); }
-RULE(triu) { (void)op; if (a->x->ndim < 2) REFUSE("%s: %s is not a matrix", op->name, yt__show(a->x)); return like(out, a->x, a->x->dtype); }
+RULE(tril)
+{
+  if (a->x->ndim < 2) REFUSE("%s: %s is not a matrix", op->name, yt__show(a->x));
+  return like(out, a->x, a->x->dtype);
+}
+RULE(triu)
+{
+  if (a->x->ndim < 2) REFUSE("%s: %s is not a matrix", op->name, yt__show(a->x));
+  return like(out, a->x, a->x->dtype);
+}
 
 static void swap_dims(yt_tensor *t, int a, int b)
 {
@@ -299,11 +317,13 @@ RULE(expand)
   const int lead = a->shape.ndim - x->ndim;
   int64_t size[YT_DIMS];
   if (lead < 0 || a->shape.ndim > YT_DIMS) REFUSE("%s: %s to %d dims", op->name, yt__show(x), a->shape.ndim);
-  for (int d = 0; d < a->shape.ndim; d++) size[d] = a->shape.size[d] == -1 && d >= lead ? x->size[d - lead] : a->shape.size[d];
+  for (int d = 0; d < a->shape.ndim; d++)
+    size[d] = a->shape.size[d] == -1 && d >= lead ? x->size[d - lead] : a->shape.size[d];
   if (yt__lay_out(out, a->shape.ndim, size)) return -1;
   for (int d = 0; d < out->ndim; d++) {
     out->stride[d] = d < lead || x->size[d - lead] == 1 ? 0 : x->stride[d - lead];
-    if (d >= lead && x->size[d - lead] != 1 && x->size[d - lead] != out->size[d]) REFUSE("%s: %s to %s", op->name, yt__show(x), yt__show(out));
+    if (d >= lead && x->size[d - lead] != 1 && x->size[d - lead] != out->size[d])
+      REFUSE("%s: %s to %s", op->name, yt__show(x), yt__show(out));
   }
   yt__share(out, x);
   yt__find_dense(out);
@@ -332,15 +352,20 @@ RULE(view)
     if (a->shape.size[d] == -1) {
       if (unknown >= 0) REFUSE("%s: only one size can be worked out", op->name);
       unknown = d;
-    } else if (a->shape.size[d] < 0 || (a->shape.size[d] && known > ((int64_t)1 << 44) / a->shape.size[d])) REFUSE("%s: size %lld", op->name, (long long)a->shape.size[d]);
+    } else if (a->shape.size[d] < 0 || (a->shape.size[d] && known > ((int64_t)1 << 44) / a->shape.size[d]))
+      REFUSE("%s: size %lld", op->name, (long long)a->shape.size[d]);
     else known *= a->shape.size[d];
   if (unknown >= 0) {
-    if (!known || x->numel % known) REFUSE("%s: %s does not divide into rows of %lld", op->name, yt__show(x), (long long)known);
+    if (!known || x->numel % known)
+      REFUSE("%s: %s does not divide into rows of %lld", op->name, yt__show(x), (long long)known);
     a->shape.size[unknown] = x->numel / known;
   }
   if (yt__lay_out(out, a->shape.ndim, a->shape.size)) return -1;
-  if (out->numel != x->numel) REFUSE("%s: %s has %lld elements, %s has %lld", op->name, yt__show(x), (long long)x->numel, yt__show(out), (long long)out->numel);
-  if (!x->dense && x->numel && restride(x, out)) REFUSE("%s: %s is not laid out for %s; reshape copies where it must", op->name, yt__show(x), yt__show(out));
+  if (out->numel != x->numel)
+    REFUSE("%s: %s has %lld elements, %s has %lld", op->name, yt__show(x), (long long)x->numel, yt__show(out),
+      (long long)out->numel);
+  if (!x->dense && x->numel && restride(x, out))
+    REFUSE("%s: %s is not laid out for %s; reshape copies where it must", op->name, yt__show(x), yt__show(out));
   yt__share(out, x);
   yt__find_dense(out);
   return 0;
@@ -375,7 +400,8 @@ RULE(select)
   if (yt__dim(op->name, x, &a->dim, 0)) return -1;
   const int64_t n = x->size[a->dim], given = a->index;
   if (a->index < 0) a->index += n;
-  if (a->index < 0 || a->index >= n) REFUSE("%s: index \1%lld of dim \1%d, whose size is %lld", op->name, (long long)given, a->dim, (long long)n);
+  if (a->index < 0 || a->index >= n)
+    REFUSE("%s: index \1%lld of dim \1%d, whose size is %lld", op->name, (long long)given, a->dim, (long long)n);
   yt__share(out, x);
   out->ndim = 0;
   for (int d = 0; d < x->ndim; d++)
@@ -408,7 +434,8 @@ RULE(unfold)
   if (!x->ndim || x->ndim == YT_DIMS) REFUSE("%s: %s", op->name, yt__show(x));
   if (yt__dim(op->name, x, &a->dim, 0)) return -1;
   if (a->size < 1 || a->step < 1 || a->size > x->size[a->dim])
-    REFUSE("%s: windows of %lld, step %lld, in dim \1%d of %s", op->name, (long long)a->size, (long long)a->step, a->dim, yt__show(x));
+    REFUSE("%s: windows of %lld, step %lld, in dim \1%d of %s", op->name, (long long)a->size, (long long)a->step,
+      a->dim, yt__show(x));
   same_view(out, x);
   out->ndim++;
   out->size[a->dim] = (x->size[a->dim] - a->size) / a->step + 1, out->stride[a->dim] = x->stride[a->dim] * a->step;
@@ -421,7 +448,8 @@ RULE(unfold)
 static int index_of(const char *op, const yt_tensor *x, const yt_tensor *index, int *dim)
 {
   if (yt__dim(op, x, dim, 0)) return -1;
-  if (!is_index(index)) REFUSE("%s: an index is i64, not %s", op, index->weak ? "a number" : yt__dtype_name(index->dtype));
+  if (!is_index(index))
+    REFUSE("%s: an index is i64, not %s", op, index->weak ? "a number" : yt__dtype_name(index->dtype));
   return 0;
 }
 static int fits_index(const char *op, const yt_tensor *x, const yt_tensor *index, int dim)
@@ -439,7 +467,8 @@ RULE(gather)
 RULE(index_select)
 {
   if (index_of(op->name, a->x, a->index, &a->dim)) return -1;
-  if (!a->x->ndim || a->index->ndim != 1) REFUSE("%s: x %s, index %s: a list of indices needed", op->name, yt__show(a->x), yt__show(a->index));
+  if (!a->x->ndim || a->index->ndim != 1)
+    REFUSE("%s: x %s, index %s: a list of indices needed", op->name, yt__show(a->x), yt__show(a->index));
   out->dtype = a->x->dtype;
   return with_size(out, a->x, a->dim, a->index->size[0]);
 }
@@ -447,7 +476,8 @@ static int shape_scatter(const char *op, yt_tensor *out, yt_tensor *x, int *dim,
 {
   if (index_of(op, x, index, dim) || fits_index(op, x, index, *dim)) return -1;
   for (int d = 0; src->ndim && d < index->ndim; d++)
-    if (src->ndim != index->ndim || src->size[d] < index->size[d]) REFUSE("%s: index %s, src %s", op, yt__show(index), yt__show(src));
+    if (src->ndim != index->ndim || src->size[d] < index->size[d])
+      REFUSE("%s: index %s, src %s", op, yt__show(index), yt__show(src));
   return like(out, x, x->dtype);
 }
 RULE(scatter)     { return shape_scatter(op->name, out, a->x, &a->dim, a->index, a->src); }
@@ -455,7 +485,8 @@ RULE(scatter_add) { return shape_scatter(op->name, out, a->x, &a->dim, a->index,
 static int shape_index_put(const char *op, yt_tensor *out, yt_tensor *x, int *dim, yt_tensor *index, yt_tensor *src)
 {
   if (index_of(op, x, index, dim)) return -1;
-  if (!x->ndim || index->ndim != 1) REFUSE("%s: x %s, index %s: a list of indices needed", op, yt__show(x), yt__show(index));
+  if (!x->ndim || index->ndim != 1)
+    REFUSE("%s: x %s, index %s: a list of indices needed", op, yt__show(x), yt__show(index));
   for (int d = 0; src->ndim && d < x->ndim; d++)
     if (src->ndim != x->ndim || src->size[d] != (d == *dim ? index->size[0] : x->size[d]))
       REFUSE("%s: x %s, index %s, src %s", op, yt__show(x), yt__show(index), yt__show(src));
@@ -471,8 +502,11 @@ RULE(place)
   if (a->start < 0) a->start += x->size[a->dim];
   int fits = src->ndim == x->ndim && a->step >= 1 && a->start >= 0;
   for (int d = 0; fits && d < x->ndim; d++)
-    fits = d == a->dim ? !src->size[d] || a->start + (src->size[d] - 1) * a->step < x->size[d] : src->size[d] == x->size[d];
-  if (!fits) REFUSE("%s: %s into %s from \1%lld along dim \1%d", op->name, yt__show(src), yt__show(x), (long long)a->start, a->dim);
+    fits = d == a->dim ? !src->size[d] || a->start + (src->size[d] - 1) * a->step < x->size[d]
+      : src->size[d] == x->size[d];
+  if (!fits)
+    REFUSE("%s: %s into %s from \1%lld along dim \1%d", op->name, yt__show(src), yt__show(x), (long long)a->start,
+      a->dim);
   return like(out, x, x->dtype);
 }
 RULE(nonzero_n) { (void)op; out->dtype = YT_I64; return yt__lay_out(out, 2, SIZES(a->n, a->x->ndim)); }
@@ -485,7 +519,9 @@ RULE(argtopk)
 {
   if (yt__dim(op->name, a->x, &a->dim, 0)) return -1;
   const int64_t n = a->x->ndim ? a->x->size[a->dim] : 1;
-  if (a->k < 0 || a->k > n) REFUSE("%s: k = %lld of %lld along dim \1%d of %s", op->name, (long long)a->k, (long long)n, a->dim, yt__show(a->x));
+  if (a->k < 0 || a->k > n)
+    REFUSE("%s: k = %lld of %lld along dim \1%d of %s", op->name, (long long)a->k, (long long)n, a->dim,
+      yt__show(a->x));
   out->dtype = YT_I64;
   return with_size(out, a->x, a->dim, a->k);
 }
@@ -498,12 +534,16 @@ RULE(matmul)
   int nd = 0;
   if (!x->ndim || !w->ndim) REFUSE("%s: %s x %s: matrices or vectors needed", op->name, yt__show(x), yt__show(w));
   const int64_t k1 = x->size[x->ndim - 1], k2 = w->size[w->ndim > 1 ? w->ndim - 2 : 0];
-  if (k1 != k2) REFUSE("%s: %s x %s: inner sizes %lld and %lld differ", op->name, yt__show(x), yt__show(w), (long long)k1, (long long)k2);
+  if (k1 != k2)
+    REFUSE("%s: %s x %s: inner sizes %lld and %lld differ", op->name, yt__show(x), yt__show(w), (long long)k1,
+      (long long)k2);
   const int bx = x->ndim > 2 ? x->ndim - 2 : 0, bw = w->ndim > 2 ? w->ndim - 2 : 0;
   for (nd = bx > bw ? bx : bw; nd > YT_DIMS - 2;) REFUSE("%s: %s x %s", op->name, yt__show(x), yt__show(w));
   for (int d = 0; d < nd; d++) {
     const int64_t p = d < nd - bx ? 1 : x->size[d - nd + bx], q = d < nd - bw ? 1 : w->size[d - nd + bw];
-    if (p != q && p != 1 && q != 1) REFUSE("%s: %s x %s: batch sizes %lld and %lld differ", op->name, yt__show(x), yt__show(w), (long long)p, (long long)q);
+    if (p != q && p != 1 && q != 1)
+      REFUSE("%s: %s x %s: batch sizes %lld and %lld differ", op->name, yt__show(x), yt__show(w), (long long)p,
+        (long long)q);
     size[d] = p == 1 ? q : p;
   }
   if (x->ndim > 1) size[nd++] = x->size[x->ndim - 2];
@@ -516,8 +556,10 @@ RULE(linear)
   const yt_tensor *x = a->x, *w = a->w;
   if (w->ndim != 2) REFUSE("%s: weight %s: (out, in) needed", op->name, yt__show(w));
   if (!x->ndim || x->size[x->ndim - 1] != w->size[1])
-    REFUSE("%s: x %s, weight %s: the last size of x must be %lld", op->name, yt__show(x), yt__show(w), (long long)w->size[1]);
-  if (a->bias && (a->bias->ndim != 1 || a->bias->size[0] != w->size[0])) REFUSE("%s: bias %s, weight %s", op->name, yt__show(a->bias), yt__show(w));
+    REFUSE("%s: x %s, weight %s: the last size of x must be %lld", op->name, yt__show(x), yt__show(w),
+      (long long)w->size[1]);
+  if (a->bias && (a->bias->ndim != 1 || a->bias->size[0] != w->size[0]))
+    REFUSE("%s: bias %s, weight %s", op->name, yt__show(a->bias), yt__show(w));
   if (a->act < YT_IDENTITY || a->act > YT_SIGMOID) REFUSE("%s: no fused activation %d", op->name, a->act);
   out->dtype = (int8_t)yt__common_dtype(op, a->in, 3);
   return with_size(out, x, x->ndim - 1, w->size[0]);
@@ -552,7 +594,8 @@ static int last_dims(const char *op, const yt_tensor *x, int64_t ndims, const yt
 }
 RULE(layer_norm)
 {
-  if (last_dims(op->name, a->x, a->ndims, a->weight, "weight") || last_dims(op->name, a->x, a->ndims, a->bias, "bias")) return -1;
+  if (last_dims(op->name, a->x, a->ndims, a->weight, "weight") || last_dims(op->name, a->x, a->ndims, a->bias, "bias"))
+    return -1;
   return like(out, a->x, yt__common_dtype(op, a->in, 1));
 }
 RULE(layer_norm_dx) { (void)op; return like(out, a->x, yt__common_dtype(op, a->in, 2)); }
@@ -565,9 +608,12 @@ RULE(cross_entropy_rows)
 {
   if (a->x->ndim != 2 || a->label->ndim != 1 || a->label->size[0] != a->x->size[0])
     REFUSE("cross_entropy: input %s, labels %s: (N, C) and (N) needed", yt__show(a->x), yt__show(a->label));
-  if (!is_index(a->label)) REFUSE("cross_entropy: labels are i64, not %s", a->label->weak ? "a number" : yt__dtype_name(a->label->dtype));
-  if (a->weight && (a->weight->ndim != 1 || a->weight->size[0] != a->x->size[1])) REFUSE("cross_entropy: weight %s for %lld classes", yt__show(a->weight), (long long)a->x->size[1]);
-  if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1)) REFUSE("cross_entropy: label_smoothing = %g is not within [0, 1]", a->label_smoothing);
+  if (!is_index(a->label))
+    REFUSE("cross_entropy: labels are i64, not %s", a->label->weak ? "a number" : yt__dtype_name(a->label->dtype));
+  if (a->weight && (a->weight->ndim != 1 || a->weight->size[0] != a->x->size[1]))
+    REFUSE("cross_entropy: weight %s for %lld classes", yt__show(a->weight), (long long)a->x->size[1]);
+  if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1))
+    REFUSE("cross_entropy: label_smoothing = %g is not within [0, 1]", a->label_smoothing);
   out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
   return yt__lay_out(out, 1, a->x->size);
 }
@@ -641,7 +687,8 @@ RULE(dropout_mask)
 }
 RULE(categorical)
 {
-  if (!a->logits->ndim || !a->logits->size[a->logits->ndim - 1]) REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->logits));
+  if (!a->logits->ndim || !a->logits->size[a->logits->ndim - 1])
+    REFUSE("%s: nothing to choose from in %s", op->name, yt__show(a->logits));
   out->dtype = YT_I64;
   return yt__lay_out(out, a->logits->ndim - 1, a->logits->size);
 }
@@ -654,7 +701,8 @@ RULE(gae)
   if (r->ndim != 2) REFUSE("%s: reward %s: (T, N) needed", op->name, yt__show(r));
   for (int k = 1; k < 6; k++) {
     const yt_tensor *t = a->in[k];
-    if (k == 2 ? t->ndim != 1 || t->size[0] != r->size[1] : t->ndim != 2 || t->size[0] != r->size[0] || t->size[1] != r->size[1])
+    if (k == 2 ? t->ndim != 1 || t->size[0] != r->size[1]
+        : t->ndim != 2 || t->size[0] != r->size[0] || t->size[1] != r->size[1])
       REFUSE("%s: reward %s, %s %s", op->name, yt__show(r), names[k], yt__show(t));
   }
   if (!(a->gamma >= 0 && a->gamma <= 1) || !(a->lambda >= 0 && a->lambda <= 1))

@@ -67,7 +67,7 @@ typedef struct yt_generator { uint64_t seed, stream, offset; } yt_generator;
 /* What Lua holds. Not a bare pointer: FFI would take x + 1 and x - y for pointer arithmetic, and a stale
  * handle must be noticed. Valid while _t->id == _id. */
 typedef struct yt_ref { yt_tensor *_t; double _id; } yt_ref;
-typedef struct yt_pool { int32_t n, limit, cap; yt_tensor **t; double *id; int64_t tags; } yt_pool;  /* what a Lua state owns */
+typedef struct yt_pool { int32_t n, limit, cap; yt_tensor **t; double *id; int64_t tags; } yt_pool;  /* Lua's own */
 
 typedef struct yt_param { const char *name, *type, *kind, *value; } yt_param;  /* value: its default, in Lua */
 typedef struct yt_op {

@@ -20,11 +20,12 @@ typedef struct { const float *x, *z, *w, *b; float *y, *p, *m, *v; } arrays;
     }                                                             \
   }
 ELEMENTWISE(add, x + v_load(a.z + i))
-ELEMENTWISE(mul, x *v_load(a.z + i))
+ELEMENTWISE(mul, x * v_load(a.z + i))
 ELEMENTWISE(exponential, v_exp(x))
 ELEMENTWISE(tangent, v_tanh(x))
 /* GELU by its tanh form: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).   Hendrycks & Gimpel, arXiv:1606.08415 */
-ELEMENTWISE(gelu, v_set(0.5f) * x * (v_set(1) + v_tanh(v_set(0.7978845608f) * x * v_fma(x * x, v_set(0.044715f), v_set(1)))))
+INLINE vec inner(vec x) { return v_set(0.7978845608f) * x * v_fma(x * x, v_set(0.044715f), v_set(1)); }
+ELEMENTWISE(gelu, v_set(0.5f) * x * (v_set(1) + v_tanh(inner(x))))
 
 static void softmax(void *ctx, long from, long end)
 {

@@ -60,7 +60,9 @@ static void tanh_product(long m, long n, long depth, const float *a, const float
 }
 
 /* ---- a network, all its weights in one piece ---- */
-typedef struct { float w1[IN * HIDDEN], b1[HIDDEN], w2[HIDDEN * HIDDEN], b2[HIDDEN], w3[HIDDEN * OUT], b3[OUT]; } weights;
+typedef struct {
+  float w1[IN * HIDDEN], b1[HIDDEN], w2[HIDDEN * HIDDEN], b2[HIDDEN], w3[HIDDEN * OUT], b3[OUT];
+} weights;
 enum { WEIGHTS = sizeof(weights) / sizeof(float) };
 typedef struct {
   weights p, g, m, v;

@@ -1,5 +1,5 @@
---- What an op costs beside its work, on 16 floats from Lua: left to the collector, inside a scope, in C alone; and a node
--- of the tape, recorded and walked back.
+--- What an op costs beside its work, on 16 floats from Lua: left to the collector, inside a scope, in C alone; and a
+-- node of the tape, recorded and walked back.
 local yutu = require "yutu"
 local race = require "support.race"
 local torch = require "support.torch"

@@ -79,7 +79,8 @@ def train(seed, total):
                 delta = rewards[t] + 0.99 * (next_value if t == STEPS - 1 else values[t + 1]) * alive - values[t]
                 advantages[t] = later = delta + 0.99 * 0.95 * alive * later
             returns = advantages + values
-        batch = [x.reshape(BATCH, -1).squeeze(1) for x in (observations, actions, logprobs, advantages, returns, values)]
+        kept = observations, actions, logprobs, advantages, returns, values
+        batch = [x.reshape(BATCH, -1).squeeze(1) for x in kept]
         order = np.arange(BATCH)
         for _ in range(EPOCHS):
             np.random.shuffle(order)

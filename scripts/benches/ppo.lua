@@ -1,5 +1,5 @@
---- PPO on CartPole-v1, CleanRL's settings, end to end from Lua: environment steps a second beside a hand-fused floor in C
--- on one thread (floor_ppo.c) and beside PyTorch with environments in NumPy (peer_ppo.py).
+--- PPO on CartPole-v1, CleanRL's settings, end to end from Lua: environment steps a second beside a hand-fused floor in
+-- C on one thread (floor_ppo.c) and beside PyTorch with environments in NumPy (peer_ppo.py).
 local yutu = require "yutu"
 local race = require "support.race"
 local torch = require "support.torch"

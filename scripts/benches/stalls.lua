@@ -1,6 +1,6 @@
---- Two threads must never wait for each other for long. 200 fresh processes each run a region of some 200 us many times,
--- first in a hot loop, then once a frame with 15 ms between, as a game would. No region may take ten times the median.
--- The same on one thread shows which stalls are the machine's: then nothing can be waited for.
+--- Two threads must never wait for each other for long. 200 fresh processes each run a region of some 200 us many
+-- times, first in a hot loop, then once a frame with 15 ms between, as a game would. No region may take ten times the
+-- median. The same on one thread shows which stalls are the machine's: there is nothing to wait for.
 --   luajit stalls.lua [PROCESSES]
 local yutu = require "yutu"
 local race = require "support.race"

@@ -66,16 +66,14 @@ FN double exp_parts_d(double x, uint64_t *power)
   return p * (r * r) + r;
 }
 
-/* Two factors, 2^m and 2^(n - m) with m about n/2, so that nothing overflows or underflows on the way. The ends are
- * chosen last: a clamp of the argument, with its constant, makes GCC split the path and lose speed. */
-FN float exp_scale_f(float x, float q, uint32_t power)
+/* 2^n in two factors, so that nothing overflows or underflows on the way. The ends are chosen last: a clamp of the
+ * argument, with its constant, makes GCC split the path and lose speed. */
+FN float exp_scale_f(float x, float q, uint32_t power)              /* 2^(n - 1) and 2, or 2^(n + 64) and 2^-64 */
 {
-  uint32_t half = bits_f(x * 0.5f + 12583039.f) << 23;
-  float y = (q + 1) * float_of(half) * float_of(power - half + (127u << 23));
-  y = x > 128.4f ? INFINITY : y;
-  return x < -151.f ? 0 : y;
+  float s = float_of(x > 0 ? power - (1u << 23) : power + (64u << 23));
+  return (s * q + s) * (x > 0 ? 2.f : 5.42101086e-20f);
 }
-FN double exp_scale_d(double x, double q, uint64_t power)
+FN double exp_scale_d(double x, double q, uint64_t power)           /* 2^m and 2^(n - m), m about n/2 */
 {
   uint64_t half = bits_d(x * 0.5 + 6755399441056767.0) << 52;
   double y = (q + 1) * double_of(half) * double_of(power - half + ((uint64_t)1023 << 52));
@@ -85,8 +83,9 @@ FN double exp_scale_d(double x, double q, uint64_t power)
 FN float exp_f(float x)
 {
   uint32_t power;
-  float q = exp_parts_f(x, &power);
-  return exp_scale_f(x * 1.44269504f, q, power);
+  float q = exp_parts_f(x, &power), y = exp_scale_f(x, q, power);
+  y = x > 89.f ? INFINITY : y;
+  return x < -104.f ? 0 : y;
 }
 FN double exp_d(double x)
 {
@@ -96,8 +95,9 @@ FN double exp_d(double x)
 }
 FN float exp2_f(float x)
 {
-  float t = x + 12583039.f;
-  return exp_scale_f(x, exp_poly_f((x - (t - 12583039.f)) * 0.693147181f), bits_f(t) << 23);
+  float t = x + 12583039.f, q = exp_poly_f((x - (t - 12583039.f)) * 0.693147181f), y = exp_scale_f(x, q, bits_f(t) << 23);
+  y = x > 128.4f ? INFINITY : y;
+  return x < -151.f ? 0 : y;
 }
 FN double exp2_d(double x) { return exp2(x); }
 
@@ -138,15 +138,16 @@ FN double expm1_d(double x)
 /* tanh x = e / (e + 2), e = exp(2|x|) - 1: accurate near zero, no branch */
 FN float tanh_f(float x)
 {
-  float y = fabsf(x), t = y * 2.88539008f + 12583039.f, n = t - 12583039.f, s = float_of(bits_f(t) << 23);
+  float y = fabsf(x);
+  y = y > 10.f ? 10.f : y;
+  float t = y * 2.88539008f + 12583039.f, n = t - 12583039.f, s = float_of(bits_f(t) << 23);
   float r = y - n * 0.346573591f, p = 1.3814583972e-3f * 64;        /* one step is enough for n < 30, and r is halved */
   p = p * r + 8.3687240227e-3f * 32;
   p = p * r + 4.1668388737e-2f * 16;
   p = p * r + 1.6666520573e-1f * 8;
   p = p * r + 4.9999993444e-1f * 4;
   float e = s * (p * (r * r) + (r + r)) + (s - 1);
-  e = e / (e + 2);
-  return copysignf(y > 10 ? 1 : e, x);
+  return copysignf(e / (e + 2), x);
 }
 FN double tanh_d(double x)
 {

@@ -1,8 +1,8 @@
 --- race.lua: measuring side by side, and the lines that are printed.
 --
 -- A contestant is a function that does its work for some milliseconds and returns seconds per piece of work.
--- Contestants take turns, round after round, so that a slow moment of the machine hits all of them alike, and of
--- its rounds the lower quartile counts: interruptions only ever add time.
+-- Contestants take turns, round after round, so that a slow moment of the machine hits all of them alike. The
+-- lowest tenth of the rounds counts: neighbours and interruptions only ever add time.
 local yutu = require "yutu"
 local clock = yutu.C.yt_clock
 
@@ -36,7 +36,7 @@ local function quantile(list, q)
   return sorted[math.ceil(#sorted * q)]
 end
 function race.median(list) return quantile(list, 1 / 2) end
-function race.typical(list) return quantile(list, 1 / 4) end
+function race.typical(list) return quantile(list, 1 / 10) end
 
 --- contestants: { name = contestant }.   returns { name = typical seconds }
 -- Many short samples: on a busy machine most of them fit between two interruptions.
@@ -46,7 +46,7 @@ function race.run(contestants, rounds)
     names[#names + 1], times[name] = name, {}
   end
   table.sort(names)
-  for round = 1, rounds or 25 do
+  for round = 1, rounds or 40 do
     for _, name in ipairs(names) do times[name][round] = contestants[name]() end
   end
   for name, list in pairs(times) do typical[name] = race.typical(list) end
@@ -85,7 +85,8 @@ end
 --- A line without a peer.   met: true, false, or nil where nothing is wanted
 function race.fact(what, value, wanted, met)
   if met == false then race.missed = race.missed + 1 end
-  print(("%-40s %12s%s%s"):format(what, value, wanted and "   wanted " .. wanted or "", met == false and "   MISSED" or ""))
+  local verdict = met == false and "   MISSED" or ""
+  print(("%-40s %12s%s%s"):format(what, value, wanted and "   wanted " .. wanted or "", verdict))
 end
 
 --- A result must be right before its speed counts.

@@ -37,7 +37,9 @@ local function ask(p, request)
   p.requests:write(request, "\n")
   p.requests:flush()
   local line = p.answers:read "*l"
-  if not line or line:match "^error" then error(("PyTorch (%s): %s: %s"):format(p.name, request, line or "it died"), 0) end
+  if not line or line:match "^error" then
+    error(("PyTorch (%s): %s: %s"):format(p.name, request, line or "it died"), 0)
+  end
   local answer = {}
   for number in line:gmatch "%S+" do answer[#answer + 1] = tonumber(number) or number end
   return answer

@@ -1,9 +1,9 @@
 /* map.c: elementwise ops, reductions, searches, running results and optimizers, for every dtype, broadcast and stride.
  *
  * A row makes one contiguous loop per compute type (f32, f64, i64). Whatever is not contiguous in that type (a view, a
- * broadcast, another dtype) is read into a small buffer first, CHUNK elements at a time, and results are written back the
- * same way. So a new op costs a few tight loops and no thought. Large operands that lie across the result's order are
- * turned around in tiles before that. */
+ * broadcast, another dtype) is read into a small buffer first, CHUNK elements at a time, and results are written back
+ * the same way. So a new op costs a few tight loops and no thought. Large operands that lie across the result's order
+ * are turned around in tiles before that. */
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,11 +19,16 @@ const cpu_map_kernels *cpu__map(void)
   static const cpu_map_kernels *const table[] = { &cpu__map_sse2, &cpu__map_avx2, &cpu__map_avx512 };
   return table[cpu__isa()];
 }
+const cpu_fold_kernels *cpu__fold(void)
+{
+  static const cpu_fold_kernels *const table[] = { &cpu__fold_sse2, &cpu__fold_avx2, &cpu__fold_avx512 };
+  return table[cpu__isa()];
+}
 
 /* ---- the space an op runs over: operand 0 leads; dims in its memory order, merged where possible ---- */
 typedef struct { int nd; long size[YT_DIMS], step[OPERANDS][YT_DIMS]; } space;
 
-static long step_of(const yt_tensor *t, int d, int nd)              /* of dim d, aligned at the right as broadcasting does */
+static long step_of(const yt_tensor *t, int d, int nd)          /* of dim d, aligned at the right as broadcasting does */
 {
   const int i = d - nd + t->ndim;
   return i < 0 || t->size[i] == 1 ? 0 : (long)t->stride[i];
@@ -114,7 +119,8 @@ static void run_slice(void *ctx, int slice, int slices)
   end = cpu__first((total + 15) / 16, slice + 1, slices) * 16;
   if (end > total) end = total;
   for (int k = 0; k < j->n; k++) {
-    if (j->how[k] == CONSTANT) j->k->load[j->c][j->t[k]->dtype](buffer[k], 1, j->t[k]->data, 0, end - at < CHUNK ? end - at : CHUNK);
+    if (j->how[k] == CONSTANT)
+      j->k->load[j->c][j->t[k]->dtype](buffer[k], 1, j->t[k]->data, 0, end - at < CHUNK ? end - at : CHUNK);
     if (j->how[k] != WALK) continue;
     const int dtype = j->t[k]->dtype, bytes = yt__dtype_size(dtype);
     if (j->reads >> k & 1) in[k] = cursor_at(j->s, k, j->t[k]->data, j->k->load[j->c][dtype], bytes, at);
@@ -127,7 +133,8 @@ static void run_slice(void *ctx, int slice, int slices)
       if (j->how[k] == WALK && j->reads >> k & 1) walk(in + k, j->s, buffer[k], w, 0, m);
     }
     j->body(j->ctx, x, m);
-    for (int k = 0; k < j->n; k++) if (j->how[k] == WALK && j->written >> k & 1) walk(back + k, j->s, buffer[k], w, 1, m);
+    for (int k = 0; k < j->n; k++)
+      if (j->how[k] == WALK && j->written >> k & 1) walk(back + k, j->s, buffer[k], w, 1, m);
   }
 }
 static void settle(job *j, int k)
@@ -138,12 +145,14 @@ static void settle(job *j, int k)
 }
 
 /* ---- turning a large operand around ---- */
-/* x's dims 'rows' (contiguous in x) and 'columns' (contiguous in the result) differ: a matrix transposed, per outer index */
+/* x's dims 'rows' (contiguous in x) and 'columns' (contiguous in the result) differ: a matrix transposed, per outer
+ * index */
 static int across(const yt_tensor *x, int *fast)
 {
   if (x->ndim < 2 || x->numel < 4096) return 0;
   for (int d = x->ndim - 2; d >= 0; d--)
-    if (x->stride[d] == 1 && x->size[d] >= 16 && x->stride[x->ndim - 1] >= 16 && x->size[x->ndim - 1] >= 16) return *fast = d, 1;
+    if (x->stride[d] == 1 && x->size[d] >= 16 && x->stride[x->ndim - 1] >= 16 && x->size[x->ndim - 1] >= 16)
+      return *fast = d, 1;
   return 0;
 }
 typedef struct { const yt_tensor *x; char *d; int fast; long outer; const cpu_map_kernels *k; } turn_job;
@@ -163,7 +172,8 @@ static void turn_slice(void *ctx, int slice, int slices)
       if (k == j->fast) continue;
       s += rest % x->size[k] * x->stride[k], d += rest % x->size[k] * dense[k], rest /= x->size[k];
     }
-    j->k->transpose(bytes, j->d + (d + from) * bytes, dense[j->fast], (char *)x->data + (s + from * x->stride[last]) * bytes, x->stride[last],
+    j->k->transpose(bytes, j->d + (d + from) * bytes, dense[j->fast],
+      (char *)x->data + (s + from * x->stride[last]) * bytes, x->stride[last],
       x->size[j->fast], to - from);
   }
 }
@@ -203,7 +213,8 @@ static void direct_slice(void *ctx, int slice, int slices)
 static int compute_dtype_of(const yt_tensor *out, yt_tensor *const *in, int nin)
 {
   int dtype = -1;
-  for (int k = 0; k < nin; k++) if (in[k] && !in[k]->weak) dtype = dtype < 0 ? in[k]->dtype : yt__promote(dtype, in[k]->dtype);
+  for (int k = 0; k < nin; k++)
+    if (in[k] && !in[k]->weak) dtype = dtype < 0 ? in[k]->dtype : yt__promote(dtype, in[k]->dtype);
   if (out->dtype > dtype) dtype = out->dtype;         /* a fraction or a real function lifted it */
   if (dtype < YT_F16)
     for (int k = 0; k < nin; k++) if (in[k] && in[k]->weak && in[k]->number != floor(in[k]->number)) return YT_F64;
@@ -234,7 +245,8 @@ static int map(yt_tensor *out, yt_tensor *const *in, int nin, unsigned reads, cp
       ctx.id[n] = k, j.t[n] = in[k], j.reads |= 1 << n;
       if (out->dense && in[k]->numel == out->numel && across(in[k], &fast)) {
         turned[n] = *in[k];
-        if (!(turned[n].data = cpu__scratch(CPU_SLOTS + n, (size_t)in[k]->numel * (size_t)yt__dtype_size(in[k]->dtype)))) return -1;
+        turned[n].data = cpu__scratch(CPU_SLOTS + n, (size_t)in[k]->numel * (size_t)yt__dtype_size(in[k]->dtype));
+        if (!turned[n].data) return -1;
         turn(in[k], fast, turned[n].data);
         lay_dense(turned + n);
         j.t[n] = turned + n;
@@ -275,7 +287,14 @@ static void blocks_slice(void *ctx, int slice, int slices)
     j->f->run(j->r + b * 8, 0, j->v + at * j->width, j->n - at < j->block ? j->n - at : j->block);
   }
 }
-typedef struct { const space *s; const cpu_fold_loops *f; char *r; const yt_tensor *x; int c; const cpu_map_kernels *k; } fold_job;
+typedef struct {
+  const space *s;
+  const cpu_fold_loops *f;
+  char *r;
+  const yt_tensor *x;
+  int c;
+  const cpu_map_kernels *k;
+} fold_job;
 static void fold_range(const fold_job *j, long from, long to)        /* of the outermost dim */
 {
   const space *s = j->s;
@@ -284,7 +303,8 @@ static void fold_range(const fold_job *j, long from, long to)        /* of the o
   const char *p = (const char *)j->x->data + from * s->step[0][0] * w;
   if (from >= to) return;
   for (int d = 0; d >= 0;) {
-    const long start = last ? 0 : from, n = (last ? s->size[last] : to) - start, step = s->step[0][last], rs = s->step[1][last];
+    const long start = last ? 0 : from, n = (last ? s->size[last] : to) - start;
+    const long step = s->step[0][last], rs = s->step[1][last];
     _Alignas(64) char buffer[CHUNK * 8];
     if (step == 1 && j->x->dtype == cpu__compute_dtype[j->c]) j->f->run(j->r + o * 8, rs, p, n);
     else for (long i = 0; i < n; i += CHUNK) {
@@ -310,7 +330,7 @@ static int fold(yt_tensor *out, const yt_tensor *x, const yt_tensor *kept, int o
   const cpu_map_kernels *k = cpu__map();
   const int c = cpu__compute(x->dtype), wide = c == CPU_I64 ? CPU_I64 : CPU_F64;
   const int straight = out->dense && out->dtype == cpu__compute_dtype[wide];
-  const cpu_fold_loops *f = &k->fold[op][c];
+  const cpu_fold_loops *f = &cpu__fold()->fold[op][c];
   const double us = (double)x->numel * NS_PER_ELEMENT;
   char *r = straight ? out->data : cpu__scratch(CPU_SLOTS, (size_t)out->numel * 8);
   const yt_tensor *t[] = { x, kept };
@@ -321,13 +341,14 @@ static int fold(yt_tensor *out, const yt_tensor *x, const yt_tensor *kept, int o
     span(&s, x, t, 2);
     fold_job j = { &s, f, r, x, c, k };
     const long blocks = (x->numel + FOLD_BLOCK - 1) / FOLD_BLOCK;
-    if (out->numel == 1 && blocks > 1 && in_a_row(&s, 0) && x->dtype == cpu__compute_dtype[c]) {   /* fixed blocks, then their results */
+    const int whole = out->numel == 1 && in_a_row(&s, 0) && x->dtype == cpu__compute_dtype[c];
+    if (whole && blocks > 1) {                          /* fixed blocks, then their results */
       char *part = cpu__scratch(CPU_SLOTS + 1, (size_t)blocks * 8);
       blocks_job b = { f, part, x->data, x->numel, FOLD_BLOCK, compute_width[c] };
       if (!part) return -1;
       f->start(part, blocks);
       cpu__run(blocks_slice, &b, cpu__slices(us, blocks));
-      k->fold[op == OP_sumsq ? OP_sum : op][wide].run(r, 0, part, blocks);
+      cpu__fold()->fold[op == OP_sumsq ? OP_sum : op][wide].run(r, 0, part, blocks);
     } else if (s.nd > 1 && s.step[1][0] && us > 2) cpu__run(fold_slice, &j, cpu__slices(us, s.size[0]));
     else fold_range(&j, 0, s.size[0]);
   }
@@ -356,7 +377,15 @@ int cpu_sum_to(yt_tensor *out, const args_sum_to *p)
 }
 
 /* ---- searches and running results ---- */
-typedef struct { const char *from; char *to; long n, inner; int width; cpu_seek_loop *seek; cpu_scan_loop *scan; long outer; } rows_job;
+typedef struct {
+  const char *from;
+  char *to;
+  long n, inner;
+  int width;
+  cpu_seek_loop *seek;
+  cpu_scan_loop *scan;
+  long outer;
+} rows_job;
 static void rows_slice(void *ctx, int slice, int slices)
 {
   const rows_job *j = ctx;
@@ -368,7 +397,10 @@ static void rows_slice(void *ctx, int slice, int slices)
 static int seek(yt_tensor *out, const yt_tensor *x, int dim, int base, cpu_seek_loop *const *f)
 {
   const int c = cpu__compute(x->dtype);
-  rows_job j = { .from = cpu__read(x, cpu__compute_dtype[c], CPU_SLOTS), .width = compute_width[c], .seek = f[c], .outer = 1, .n = x->numel, .inner = 1 };
+  rows_job j = {
+    .from = cpu__read(x, cpu__compute_dtype[c], CPU_SLOTS), .width = compute_width[c], .seek = f[c],
+    .outer = 1, .n = x->numel, .inner = 1,
+  };
   int64_t *to = cpu__target(out, YT_I64, CPU_SLOTS + 1);
   if (!j.from || !to) return -1;
   if (dim != YT_ALL) cpu__around(x, dim, &j.outer, &j.n, &j.inner);
@@ -381,7 +413,7 @@ static int seek(yt_tensor *out, const yt_tensor *x, int dim, int base, cpu_seek_
 static int scan(yt_tensor *out, const yt_tensor *x, int dim, int op)
 {
   const int c = cpu__compute(out->dtype), dtype = cpu__compute_dtype[c];
-  rows_job j = { .from = cpu__read(x, dtype, CPU_SLOTS), .to = cpu__target(out, dtype, CPU_SLOTS + 1), .width = compute_width[c], .scan = cpu__map()->scan[op][c] };
+  rows_job j = { .from = cpu__read(x, dtype, CPU_SLOTS), .to = cpu__target(out, dtype, CPU_SLOTS + 1), .width = compute_width[c], .scan = cpu__fold()->scan[op][c] };
   if (!j.from || !j.to) return -1;
   cpu__around(out, dim, &j.outer, &j.n, &j.inner);
   cpu__run(rows_slice, &j, cpu__slices((double)x->numel * 1e-3, j.outer));
@@ -413,15 +445,25 @@ static int step(yt_tensor *p, yt_tensor *const *in, int nin, const double *numbe
 
 /* ---- the kernels ---- */
 #define ENTRY_MAP(name, nin, reads) \
-  int cpu_##name(yt_tensor *out, const args_##name *p) { return map(out, p->in, nin, reads, cpu__map()->map[OP_##name]); }
+  int cpu_##name(yt_tensor *out, const args_##name *p) \
+  { \
+    return map(out, p->in, nin, reads, cpu__map()->map[OP_##name]); \
+  }
 #define ENTRY_FOLD(name) \
-  int cpu_##name(yt_tensor *out, const args_##name *p) { yt_tensor kept = kept_dims(p->x, p->dim); return fold(out, p->x, &kept, OP_##name); }
+  int cpu_##name(yt_tensor *out, const args_##name *p) \
+  { \
+    yt_tensor kept = kept_dims(p->x, p->dim); \
+    return fold(out, p->x, &kept, OP_##name); \
+  }
 #define ENTRY_SEEK(name) \
-  int cpu_##name(yt_tensor *out, const args_##name *p) { return seek(out, p->x, p->dim, p->base, cpu__map()->seek[OP_##name]); }
+  int cpu_##name(yt_tensor *out, const args_##name *p) { return seek(out, p->x, p->dim, p->base, cpu__fold()->seek[OP_##name]); }
 #define ENTRY_SCAN(name) \
   int cpu_##name(yt_tensor *out, const args_##name *p) { return scan(out, p->x, p->dim, OP_##name); }
 #define ENTRY_STEP(name, nin, ...) \
-  int cpu_##name(yt_tensor *out, const args_##name *p) { return step(out, p->in, nin, (const double[]){ __VA_ARGS__ }, OP_##name); }
+  int cpu_##name(yt_tensor *out, const args_##name *p) \
+  { \
+    return step(out, p->in, nin, (const double[]){ __VA_ARGS__ }, OP_##name); \
+  }
 #include "map_entries.h"
 
 /* ---- help for the kernels that want dense operands ---- */
@@ -461,7 +503,8 @@ const void *cpu__read(const yt_tensor *t, int dtype, int slot)
 }
 void *cpu__target(yt_tensor *out, int dtype, int slot)
 {
-  return out->dense && out->dtype == dtype ? out->data : cpu__scratch(slot, (size_t)out->numel * (size_t)yt__dtype_size(dtype));
+  return out->dense && out->dtype == dtype ? out->data
+    : cpu__scratch(slot, (size_t)out->numel * (size_t)yt__dtype_size(dtype));
 }
 void cpu__write(yt_tensor *out, int dtype, const void *from)
 {

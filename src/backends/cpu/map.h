@@ -18,9 +18,6 @@ typedef void cpu_step_loop(void *const *x, const double *c, long n);
 
 typedef struct {
   cpu_map_loop *map[OPS][3];      /* by compute type */
-  cpu_fold_loops fold[OPS][3];
-  cpu_seek_loop *seek[OPS][3];
-  cpu_scan_loop *scan[OPS][3];
   cpu_step_loop *step[OPS][2];
   /* conversions, by compute type and dtype; strides in elements */
   void (*load[3][YT_DTYPES])(void *d, long ds, const void *s, long ss, long n);
@@ -28,7 +25,14 @@ typedef struct {
   /* (rows, columns) of elements of so many bytes, from one pair of strides to another, in tiles */
   void (*transpose)(int bytes, void *d, long drow, const void *s, long scolumn, long rows, long columns);
 } cpu_map_kernels;
+typedef struct {
+  cpu_fold_loops fold[OPS][3];
+  cpu_seek_loop *seek[OPS][3];
+  cpu_scan_loop *scan[OPS][3];
+} cpu_fold_kernels;
 
 extern const cpu_map_kernels cpu__map_sse2, cpu__map_avx2, cpu__map_avx512;
+extern const cpu_fold_kernels cpu__fold_sse2, cpu__fold_avx2, cpu__fold_avx512;
 const cpu_map_kernels *cpu__map(void);
+const cpu_fold_kernels *cpu__fold(void);
 #endif
