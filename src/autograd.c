@@ -53,7 +53,7 @@ int yt__record(int id, yt_tensor *out, const yt_args *a)
     n->y_data = out->data;
     memcpy(n->y_stride, out->stride, sizeof n->y_stride[0] * (size_t)out->ndim);
     n->version[YT_IN] = atomic_load_explicit(&n->y->version, memory_order_relaxed)
-      + (a->in[0] == out);                                                          /* this write is about to count */
+      + (a->in[0] == out);        /* this write is about to count */
   }
   if (out->node) yt__unref_node(out->node);
   out->node = n;
@@ -101,6 +101,12 @@ static int expands_to(const yt_tensor *d, const yt_shape *s)
 {
   const int lead = s->ndim - d->ndim;
   for (int i = 0; lead >= 0 && i < d->ndim; i++) if (d->size[i] != 1 && d->size[i] != s->size[lead + i]) return 0;
+  return lead >= 0;
+}
+static int sums_to(const yt_tensor *d, const yt_shape *s)         /* broadcasting could have made d's shape of s */
+{
+  const int lead = d->ndim - s->ndim;
+  for (int i = 0; lead >= 0 && i < s->ndim; i++) if (s->size[i] != 1 && s->size[i] != d->size[lead + i]) return 0;
   return lead >= 0;
 }
 static yt_tensor *shaped_like(yt_tensor *d, const yt_node *to)    /* undoes broadcasting and promotion, for every op */
@@ -317,9 +323,11 @@ int yt_pass_give(yt_pass *p, int k, yt_tensor *d)
   yt_scope s;
   me->grad = p->composing, me->pass = p;
   yt_scope_open(&s);
-  const int64_t most = d->numel > to->numel ? d->numel : to->numel;
-  if (d->ndim < to->shape.ndim && !d->weak && d->numel != 1 && most != d->numel)
-    yt__fail("backward: gradient %s does not fit input %d", yt__show(d), k + 1), p->failed = 1;
+  if (!d->weak && !expands_to(d, &to->shape) && !sums_to(d, &to->shape)) {
+    yt_tensor needed = { .ndim = (int8_t)to->shape.ndim };
+    memcpy(needed.size, to->shape.size, sizeof needed.size);
+    yt__fail("backward: gradient %s for input %d, which is %s", yt__show(d), k + 1, yt__show(&needed)), p->failed = 1;
+  }
   yt_tensor *e = p->failed ? NULL
     : d->weak ? yt_mul(yt_fill_(yt_empty(to->dtype, &to->shape, YT_CPU), 1), d) : shaped_like(d, to);
   if (!e) p->failed = 1;

@@ -165,12 +165,20 @@ yt_tensor *yt_tile(yt_tensor *x, const yt_shape *repeats)
   if (!x || !repeats) return NULL;
   if (repeats->ndim < x->ndim || repeats->ndim > YT_DIMS)
     return yt__fail("tile: %d repeats for %s", repeats->ndim, yt__show(x)), NULL;
+  yt_shape whole = *repeats;
+  for (int d = 0; d < repeats->ndim; d++) {
+    const int at = d - repeats->ndim + x->ndim;
+    const int64_t have = at < 0 ? 1 : x->size[at], n = repeats->size[d];
+    if (n < 0) return yt__fail("tile: %lld repeats", (long long)n), NULL;
+    if (have && n > INT64_MAX / have) return yt__fail("tile: %s %lld times is too large", yt__show(x), (long long)n), NULL;
+    whole.size[d] *= have;
+  }
   BEGIN;
-  yt_tensor *r = yt_clone(x);
+  /* that there is room for the whole shows here, not after most of it has been made */
+  yt_tensor *r = yt_empty(x->dtype, &whole, home(x)) ? yt_clone(x) : NULL;
   while (r && r->ndim < repeats->ndim) r = yt_unsqueeze(r, 0);
   for (int d = 0; r && d < repeats->ndim; d++) {
     const int64_t n = repeats->size[d];
-    if (n < 0) { yt__fail("tile: %lld repeats", (long long)n); r = NULL; break; }
     yt_tensor *all = r;
     int64_t have = 1;             /* doubling */
     if (!n) all = yt_slice(r, d, 0, 0, 1);

@@ -1,4 +1,5 @@
--- generate.lua: reads ops.def, writes every C file that follows from it.   luajit generate.lua SOURCE_FOLDER OUTPUT_FOLDER
+-- generate.lua: reads ops.def, writes every C file that follows from it.
+--   luajit generate.lua SOURCE_FOLDER OUTPUT_FOLDER
 --
 --   yutu_ops.h       prototypes with their doc comments, public
 --   ops_args.h       op numbers, one argument struct per op, the backend's vtable
@@ -59,8 +60,9 @@ local tags = {
   DIM = { "int", "dim", "value" }, DIMS = { "int", "dims", "value" }, INT = { "int64_t", "int", "value" },
   INDEX = { "int64_t", "index", "value" }, STOP = { "int64_t", "stop", "value" }, LAST = { "int64_t", "last", "value" },
   REAL = { "double", "real", "value" }, FLAG = { "int", "flag", "value" }, BASE = { "int", "base", "value", "1" },
-  ACT = { "int", "act", "value", "nil" }, DTYPE = { "int", "dtype", "value" }, SHAPE = { "const yt_shape *", "shape", "shape" },
-  DIMLIST = { "const yt_shape *", "dimlist", "shape" }, GEN = { "yt_generator *", "generator", "stream", "nil" },
+  ACT = { "int", "act", "value", "nil" }, DTYPE = { "int", "dtype", "value" },
+  SHAPE = { "const yt_shape *", "shape", "shape" }, DIMLIST = { "const yt_shape *", "dimlist", "shape" },
+  GEN = { "yt_generator *", "generator", "stream", "nil" },
 }
 local function parameter(text)
   local tag, inside = text:match "^(%u+)(%b())$"
@@ -82,8 +84,12 @@ do
     for i = #names + 1, #values do row.params[#row.params + 1] = parameter(values[i]) end
     if kind == "STEP" then
       row.domain = "FLOAT"
-      for _, n in ipairs(split(row.tensors:sub(2, -2))) do row.params[#row.params + 1] = parameter("T(" .. n .. ")") end
-      for _, n in ipairs(split(row.numbers:sub(2, -2))) do row.params[#row.params + 1] = parameter("REAL(" .. n .. ")") end
+      for _, n in ipairs(split(row.tensors:sub(2, -2))) do
+        row.params[#row.params + 1] = parameter("T(" .. n .. ")")
+      end
+      for _, n in ipairs(split(row.numbers:sub(2, -2))) do
+        row.params[#row.params + 1] = parameter("REAL(" .. n .. ")")
+      end
     end
     row.lo, row.hi = row.lo or "-1", row.hi or "1"
     row.inputs = {}
@@ -153,7 +159,9 @@ local function as_tensors(text, variables)
   end)
 end
 local function as_scalars(text)
-  return (text:gsub("([%a_][%w_]*)(%s*%()", function(word, paren) return (by_name[word] and "S_" .. word or word) .. paren end))
+  return (text:gsub("([%a_][%w_]*)(%s*%()", function(word, paren)
+    return (by_name[word] and "S_" .. word or word) .. paren
+  end))
 end
 
 ---- writing ----------------------------------------------------------------------------------------
@@ -174,20 +182,24 @@ local function writer(name, title)
 end
 local function each(list, format, between)
   local out = {}
-  for i, p in ipairs(list) do out[i] = format:gsub("$(%a)", { n = p.name, t = p.type, s = p.type:match "%*$" and "" or " " }) end
+  for i, p in ipairs(list) do
+    out[i] = format:gsub("$(%a)", { n = p.name, t = p.type, s = p.type:match "%*$" and "" or " " })
+  end
   return table.concat(out, between)
 end
 local function signature(row, suffix)
   return ("yt_tensor *yt_%s%s(%s)"):format(row.name, suffix, each(row.params, "$t$s$n", ", "))
 end
 local forms = {                   -- the public functions of a kind, by suffix
-  MAP = { "", "_" }, CMP = { "" }, FOLD = { "" }, SEEK = { "" }, SCAN = { "" }, OP = { "" }, PUT = { "", "_" }, FILL = { "_" },
-  STEP = { "_" }, VIEW = { "" }, FUN = { "" },
+  MAP = { "", "_" }, CMP = { "" }, FOLD = { "" }, SEEK = { "" }, SCAN = { "" }, OP = { "" }, PUT = { "", "_" },
+  FILL = { "_" }, STEP = { "_" }, VIEW = { "" }, FUN = { "" },
 }
 local function c_string(s) return '"' .. s:gsub('[\\"]', "\\%0") .. '"' end
 
 local put, done = writer("yutu_ops.h", "the ops.")
-put "#ifndef YUTU_OPS_H\n#define YUTU_OPS_H\n#include \"yutu.h\"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n#ifdef YUTU_BUILD\n#pragma GCC visibility push(default)\n#endif"
+put "#ifndef YUTU_OPS_H\n#define YUTU_OPS_H\n#include \"yutu.h\""
+put "#ifdef __cplusplus\nextern \"C\" {\n#endif"
+put "#ifdef YUTU_BUILD\n#pragma GCC visibility push(default)\n#endif"
 local declarations = {}
 for _, row in ipairs(rows) do
   put("/* %s */", row.doc)
@@ -203,7 +215,9 @@ done()
 local kernels = {}
 for _, row in ipairs(rows) do
   if row.kind ~= "FUN" then kernels[#kernels + 1] = { name = row.name, row = row, inputs = row.inputs } end
-  for k = 1, #row.inputs do if row[k] then kernels[#kernels + 1] = { name = row[k].name, inputs = row[k].inputs, dx = k, of = row } end end
+  for k = 1, #row.inputs do
+    if row[k] then kernels[#kernels + 1] = { name = row[k].name, inputs = row[k].inputs, dx = k, of = row } end
+  end
 end
 local function has_kernel(k) return not (k.row and k.row.kind == "VIEW") end
 
@@ -225,7 +239,8 @@ for _, k in ipairs(kernels) do
     if p.class == "value" then rest[#rest + 1] = (" %s %s;"):format(p.type, p.name)
     elseif p.class == "shape" then rest[#rest + 1] = (" yt_shape %s;"):format(p.name) end
   end
-  put("typedef struct { union { yt_tensor *in[YT_IN]; struct { %s }; };%s } args_%s;", table.concat(fields, " "), table.concat(rest), k.name)
+  put("typedef struct { union { yt_tensor *in[YT_IN]; struct { %s }; };%s } args_%s;",
+    table.concat(fields, " "), table.concat(rest), k.name)
 end
 put "\n#define YT_KERNELS(X) \\"
 for _, k in ipairs(kernels) do if has_kernel(k) then put("  X(%s) \\", k.name) end end
@@ -236,14 +251,18 @@ put, done = writer("ops_table.h", "the rows as data.")
 for _, row in ipairs(rows) do
   put("static const yt_param params_%s[] = { %s };", row.name, (function()
     local out = {}
-    for i, p in ipairs(row.params) do out[i] = ('{ "%s", "%s", "%s", "%s" }'):format(p.name, p.type, p.kind, p.default) end
+    for i, p in ipairs(row.params) do
+      out[i] = ('{ "%s", "%s", "%s", "%s" }'):format(p.name, p.type, p.kind, p.default)
+    end
     return table.concat(out, ", ")
   end)())
 end
 put "static const yt_op op_table[] = {"
 for _, row in ipairs(rows) do
-  put("  { %s, %s, %s, %s, %s, params_%s, %d, %d, %d, %s, %s },", c_string(row.name), c_string(row.kind), c_string(row.domain), c_string(row.doc),
-    row.gradient and c_string(row.gradient) or "NULL", row.name, #row.params, #row.inputs, order_of(row), row.lo, row.hi)
+  put("  { %s, %s, %s, %s, %s, params_%s, %d, %d, %d, %s, %s },",
+    c_string(row.name), c_string(row.kind), c_string(row.domain), c_string(row.doc),
+    row.gradient and c_string(row.gradient) or "NULL",
+    row.name, #row.params, #row.inputs, order_of(row), row.lo, row.hi)
 end
 put "  { 0 }\n};"
 put "const yt_row yt__rows[OPS] = {"
@@ -251,10 +270,12 @@ for _, k in ipairs(kernels) do
   local row = k.row
   local masks = {}
   for i = 1, row and row.differentiable and #row.inputs or 0 do masks[i] = keep_mask(row, i) end
-  put("  [OP_%s] = { %s, %s, %s, %d, %s, sizeof(args_%s), { %s }, %s, %s, %s },", k.name, c_string(row and k.name or k.of.name .. " backward"),
-    "KIND_" .. (row and row.kind or "DX"), "DOMAIN_" .. (row and row.domain or "FLOAT"), #k.inputs, row and row.stream and "1" or "0", k.name,
-    #masks > 0 and table.concat(masks, ", ") or "0",
-    row and (row.kind == "OP" or row.kind == "PUT" or row.kind == "VIEW") and "shape_" .. k.name or "shape_" .. (row and row.kind or "MAP"),
+  put("  [OP_%s] = { %s, %s, %s, %d, %s, sizeof(args_%s), { %s }, %s, %s, %s },",
+    k.name, c_string(row and k.name or k.of.name .. " backward"),
+    "KIND_" .. (row and row.kind or "DX"), "DOMAIN_" .. (row and row.domain or "FLOAT"),
+    #k.inputs, row and row.stream and "1" or "0", k.name, #masks > 0 and table.concat(masks, ", ") or "0",
+    row and (row.kind == "OP" or row.kind == "PUT" or row.kind == "VIEW") and "shape_" .. k.name
+      or "shape_" .. (row and row.kind or "MAP"),
     has_kernel(k) and "run_" .. k.name or "NULL", row and row.differentiable and "rule_" .. k.name or "NULL")
 end
 put "};"
@@ -269,9 +290,12 @@ for _, k in ipairs(kernels) do
   end
   if row and (row.kind == "OP" or row.kind == "PUT" or row.kind == "VIEW") then
     put("int yt__shape_%s(const yt_row *op, yt_tensor *out, args_%s *a);", k.name, k.name)
-    put("static int shape_%s(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_%s(op, out, a); }", k.name, k.name)
+    put("static int shape_%s(const yt_row *op, yt_tensor *out, void *a) { return yt__shape_%s(op, out, a); }",
+      k.name, k.name)
   end
-  if row and row.differentiable then put("void rule_%s(yt_node *n, const void *a, yt_tensor *y, yt_tensor *g);", k.name) end
+  if row and row.differentiable then
+    put("void rule_%s(yt_node *n, const void *a, yt_tensor *y, yt_tensor *g);", k.name)
+  end
 end
 done()
 
@@ -294,7 +318,10 @@ for _, row in ipairs(rows) do
       put("  args_%s args_ = { %s };", row.name, table.concat(values, ", "))
       if row.kind == "PUT" and suffix == "" then put("  return yt__put_copy(OP_%s, (yt_args *)&args_);\n}", row.name)
       elseif into == "NULL" then put("  return yt__call(OP_%s, NULL, &args_);\n}", row.name)
-      else put("  return %s ? yt__call(OP_%s, %s, &args_) : yt__abandon(OP_%s, (yt_args *)&args_);\n}", first, row.name, first, row.name) end
+      else
+        put("  return %s ? yt__call(OP_%s, %s, &args_) : yt__abandon(OP_%s, (yt_args *)&args_);\n}",
+          first, row.name, first, row.name)
+      end
     end
   end
 end
@@ -309,11 +336,14 @@ for _, row in ipairs(rows) do
       if row[k] then
         local reads = {}
         for i, n in ipairs(row[k].inputs) do reads[i] = variables[n] end
-        put("yt_tensor *yt__d%d_%s(const args_%s *p, yt_tensor *y, yt_tensor *g)\n{\n  (void)p, (void)y, (void)g;", k, row.name, row.name)
-        put("  return yt__composing() ? %s\n    : yt__call(OP_%s, NULL, &(args_%s){ .in = { %s } });\n}", as_tensors(text, variables), row[k].name, row[k].name, table.concat(reads, ", "))
+        put("yt_tensor *yt__d%d_%s(const args_%s *p, yt_tensor *y, yt_tensor *g)\n{\n  (void)p, (void)y, (void)g;",
+          k, row.name, row.name)
+        put("  return yt__composing() ? %s\n    : yt__call(OP_%s, NULL, &(args_%s){ .in = { %s } });\n}",
+          as_tensors(text, variables), row[k].name, row[k].name, table.concat(reads, ", "))
       end
     end
-    put("void rule_%s(yt_node *n, const void *p, yt_tensor *y, yt_tensor *g)\n{\n  (void)n, (void)p, (void)y, (void)g;", row.name)
+    put("void rule_%s(yt_node *n, const void *p, yt_tensor *y, yt_tensor *g)\n{\n  (void)n, (void)p, (void)y, (void)g;",
+      row.name)
     for k, text in ipairs(row.rules) do
       if row[k] then put("  if (n->edge[%d]) yt__give(n, %d, yt__d%d_%s(p, y, g));", k - 1, k - 1, k, row.name)
       elseif text == "g" then put("  if (n->edge[%d]) yt__give(n, %d, g);", k - 1, k - 1) end
@@ -344,7 +374,9 @@ end
 for _, row in ipairs(rows) do
   if row.kind == "MAP" or row.kind == "CMP" then
     loop(row.name, row.domain, row.inputs, row.formula)
-    for k, text in ipairs(row.rules) do if row[k] then loop(row[k].name, "FLOAT", row[k].inputs, as_scalars(text)) end end
+    for k, text in ipairs(row.rules) do
+      if row[k] then loop(row[k].name, "FLOAT", row[k].inputs, as_scalars(text)) end
+    end
   elseif row.kind == "STEP" then
     local tensors, numbers, loads, stores = split(row.tensors:sub(2, -2)), split(row.numbers:sub(2, -2)), {}, {}
     for i, n in ipairs(tensors) do
@@ -352,9 +384,12 @@ for _, row in ipairs(rows) do
       if n ~= "g" then stores[#stores + 1] = ("((T *)x_[%d])[i_] = %s;"):format(i - 1, n) end
     end
     for i, n in ipairs(numbers) do numbers[i] = ("const T %s = (T)c_[%d];"):format(n, i - 1) end
-    put("STEP_FLOAT(%s, %s, %s, (%s), %s)", row.name, table.concat(numbers, " "), table.concat(loads, " "), row.body:sub(2, -2), table.concat(stores, " "))
+    put("STEP_FLOAT(%s, %s, %s, (%s), %s)", row.name, table.concat(numbers, " "), table.concat(loads, " "),
+      row.body:sub(2, -2), table.concat(stores, " "))
   end
-  if lists[row.kind] and row.kind ~= "MAP" then table.insert(lists[row.kind], { row.name, row.kind == "STEP" and "FLOAT" or "NUM" }) end
+  if lists[row.kind] and row.kind ~= "MAP" then
+    table.insert(lists[row.kind], { row.name, row.kind == "STEP" and "FLOAT" or "NUM" })
+  end
 end
 put "#endif\n#ifdef FOLD_ROWS"
 for _, row in ipairs(rows) do

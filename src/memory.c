@@ -320,7 +320,8 @@ yt_exported *yt_export(yt_tensor *t)
 }
 yt_tensor *yt_import(yt_exported *e)
 {
-  yt_tensor *t = e ? yt__header() : NULL;
+  if (!e) return yt__fail("import: nothing was exported"), NULL;
+  yt_tensor *t = yt__header();
   if (!t) return NULL;
   t->dtype = e->as.dtype, t->ndim = e->as.ndim, t->dense = e->as.dense, t->numel = e->as.numel;
   memcpy(t->size, e->as.size, sizeof t->size), memcpy(t->stride, e->as.stride, sizeof t->stride);

@@ -198,6 +198,7 @@ yt_tensor *yt__call(int id, yt_tensor *into, void *args)
     if (ok && into) ok = !linked || may_change(op, into);
     yt_node *before = into ? into->node : NULL;
     if (ok) out = into ? overwrite(op, into, a) : fresh(op, a, device);
+    if (out && out->dtype < YT_F16) wants = 0;         /* whole numbers have no gradient */
     if (out && op->kind == KIND_MAP && numbers == op->nin && me->composing) stay_a_number(out);
     if (out && yt__debug && !me->checking && !all_finite(op, out, a)) {
       if (!into) yt__discard(out);

@@ -60,7 +60,7 @@ int yt__lay_out(yt_tensor *t, int ndim, const int64_t *size)
   for (int d = ndim - 1; d >= 0; d--) {
     const int64_t s = size[d];
     if (s < 0) REFUSE("size %lld of dim \1%d is negative", (long long)s, d);
-    if (s && n > ((int64_t)1 << 44) / s) REFUSE("too large: over 2^44 elements from dim \1%d on", d);
+    if (s && stride > ((int64_t)1 << 44) / s) REFUSE("too large: over 2^44 elements from dim \1%d on", d);
     t->stride[d] = stride, t->size[d] = s;
     n *= s, stride *= s ? s : 1;
   }
@@ -193,7 +193,7 @@ int yt__shape_fill(const yt_row *op, yt_tensor *out, yt_args *a)
     if (!(p >= 0 && p <= 1)) REFUSE("bernoulli_: p = %g is not within [0, 1]", p);
   } else if (id == OP_random) {
     args_random *r = (args_random *)a;
-    if (r->to <= r->from) REFUSE("random_: nothing from %lld up to %lld", (long long)r->from, (long long)r->to);
+    if (r->to <= r->from) REFUSE("random_: nothing from %lld to %lld", (long long)r->from, (long long)r->to - 1);
   } else if (id == OP_exponential && !(((args_exponential *)a)->lambd > 0))
     REFUSE("exponential_: lambd = %g must be over 0", ((args_exponential *)a)->lambd);
   else if (id == OP_gamma && !(((args_gamma *)a)->concentration > 0))

@@ -113,7 +113,8 @@ yt_tensor *yt_scope_close(yt_scope *s, yt_tensor *keep);  /* keep, or NULL, pass
 int yt_requires_grad(yt_tensor *t, int on);         /* errors: not a leaf, not a float */
 int yt_is_leaf(const yt_tensor *t);
 int yt_backward(yt_tensor *y);                      /* adds dy/dleaf to every leaf; y has one element */
-int yt_grad(yt_tensor *y, yt_tensor **x, int n, int create_graph, yt_tensor **dx);  /* dx[i] NULL: y does not depend on it */
+/* dx[i] NULL: y does not depend on it */
+int yt_grad(yt_tensor *y, yt_tensor **x, int n, int create_graph, yt_tensor **dx);
 yt_tensor *yt_grad_of(yt_tensor *t);                /* a leaf's gradient, NULL if none has arrived */
 yt_tensor *yt_grad_borrow(const yt_tensor *t);      /* the same, not the caller's; good until it changes */
 int yt_set_grad(yt_tensor *t, yt_tensor *g);        /* g may be yt_none(): forget it */
@@ -148,17 +149,19 @@ void yt_pool_close(yt_pool *p);
 void yt_pressure_eased(double bytes);               /* ask again after so many more live bytes */
 
 /* ---- counters and switches ---- */
-int64_t yt_memory(int device, int what);            /* 0 live bytes, 1 cached bytes, 2 peak live, 3 system allocations so far */
+/* what: 0 live bytes, 1 cached bytes, 2 peak live, 3 system allocations so far */
+int64_t yt_memory(int device, int what);
 int64_t yt_memory_live(void);                       /* live bytes of this thread, all devices */
 void yt_memory_trim(void);                          /* gives this thread's cached blocks back to the system */
 int yt_threads(void);                               /* size of the pool, the caller included */
 int yt_set_threads(int n);
-int yt_serial(int on);                              /* the calling thread's ops use no other thread; returns what it was */
+int yt_serial(int on);                              /* this thread's ops use no other thread; returns what it was */
 int yt_device_index(const char *name);              /* -1 and an error: no such device */
 const char *yt_device_name(int device);
 int yt_device_of(const yt_tensor *t);             /* where its elements are; a number is on the CPU */
 int yt_set_debug(int on);                           /* after every op look for non-finite values; returns what it was */
-int64_t yt_fail_allocation(int64_t n);              /* tests: the n-th from now fails, once; 0: none. Returns what was left */
+/* for tests: the n-th allocation from now fails, once; 0: none. Returns what was left. */
+int64_t yt_fail_allocation(int64_t n);
 
 /* ---- files ---- */
 yt_tensor *yt_idx_read(const char *path);           /* IDX, gzipped or not; errors: cut short, sizes that lie */
@@ -217,7 +220,7 @@ int yt_envs_step(yt_envs *e, const int64_t *action, int64_t base, float *observa
                  uint8_t *terminated, uint8_t *truncated, float *final_observation);
 void *yt_envs_state(yt_envs *e, int i);             /* environment i's own bytes, as its file lays them out */
 int64_t yt_envs_save(const yt_envs *e, void *bytes);              /* returns how many; bytes may be NULL */
-int yt_envs_load(yt_envs *e, const void *bytes, int64_t n);       /* errors: not the bytes of such an e; e is as before */
+int yt_envs_load(yt_envs *e, const void *bytes, int64_t n);       /* errors: not bytes of such an e; e is as before */
 /* ffi: end */
 #ifdef YUTU_BUILD
 #pragma GCC visibility pop

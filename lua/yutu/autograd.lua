@@ -21,9 +21,15 @@ local function restore(was, ok, ...)
   return ...
 end
 --- f(...) with recording off; returns what f returns.
-function autograd.no_grad(f, ...) return restore(C.yt_set_grad_enabled(0), pcall(f, ...)) end
+function autograd.no_grad(f, ...)
+  lib.callable(f, "no_grad")
+  return restore(C.yt_set_grad_enabled(0), pcall(f, ...))
+end
 --- f(...) with recording on, as inside no_grad it would not be.
-function autograd.enable_grad(f, ...) return restore(C.yt_set_grad_enabled(1), pcall(f, ...)) end
+function autograd.enable_grad(f, ...)
+  lib.callable(f, "enable_grad")
+  return restore(C.yt_set_grad_enabled(1), pcall(f, ...))
+end
 --- Returns what it was.
 function autograd.set_grad_enabled(on) return C.yt_set_grad_enabled(on and 1 or 0) ~= 0 end
 function autograd.is_grad_enabled()

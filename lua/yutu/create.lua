@@ -19,7 +19,7 @@ local known_random = { dtype = true, device = true, requires_grad = true, genera
 local function allocate(op, shape, options, dtype, tried)
   local t = C.yt_empty(lib.dtype(options.dtype or dtype or "f32", op), shape, lib.device(options.device, op))
   if t ~= nil then return lib.own(t) end
-  lib.failed(tried)
+  lib.failed(tried, op)
   return allocate(op, shape, options, dtype, true)
 end
 local function finish(x, options)
@@ -85,10 +85,11 @@ function create.randint(lo, hi, shape, options)
   if type(shape) ~= "table" then raise(("randint: shape is %s; randint(lo, hi, shape)"):format(describe(shape))) end
   options = options and lib.options(options, "randint", known_random) or NONE
   local x = allocate("randint", lib.shape(buffer, "randint", "size", shape), options, "i64")
-  return x:random_(lo, hi, options.generator)
+  return finish(x:random_(lo, hi, options.generator), options)
 end
 --- 1 .. n in a random order: i64.
 function create.randperm(n, options)
+  n = lib.int(n, "randperm", "n")
   options = options and lib.options(options, "randperm", known_random) or NONE
   return allocate("randperm", lib.shape(buffer, "randperm", "n", n), options, "i64"):permutation_(options.generator)
 end
@@ -109,6 +110,8 @@ function Generator.get_state(g)
   return { seed = tonumber(g.seed), stream = tonumber(g.stream), offset = tonumber(g.offset) }
 end
 function Generator.set_state(g, state)
+  if type(state) ~= "table" then raise(("set_state: %s, what get_state returned is needed"):format(describe(state))) end
+  for _, name in ipairs { "seed", "stream", "offset" } do lib.real(state[name], "set_state", name) end
   g.seed, g.stream, g.offset = state.seed, state.stream, state.offset
   return g
 end
@@ -129,6 +132,7 @@ create.seed = create.manual_seed
 
 ---- like another -----------------------------------------------------------------------------------
 local function like(op, x, options, names)
+  if not istype(ref, x) then raise(("%s: x is %s, a tensor is needed"):format(op, describe(x))) end
   local t = lib.tensor(x, op, "x")
   options = options and lib.options(options, op, names) or NONE
   buffer.ndim = t.ndim
@@ -184,6 +188,7 @@ end
 --- The identity matrix, n x m (m = n).
 function create.eye(n, m, options)
   if type(m) == "table" then m, options = nil, m end
+  n = lib.int(n, "eye", "n")
   options = options and lib.options(options, "eye", known) or NONE
   local x = allocate("eye", lib.shape(buffer, "eye", "size", n, m or n), options):fill_(0)
   x:diagonal():fill_(1)
@@ -203,14 +208,24 @@ local function path(depth, trail)
   for d = 1, depth do out[d] = "[" .. trail[d] .. "]" end
   return table.concat(out)
 end
+-- A key that values holds beside its list of n elements: a name, or what follows a nil.
+local function surplus(values, n)
+  local key = next(values, n > 0 and n or nil)
+  while type(key) == "number" and key >= 1 and key <= n do key = next(values, key) end
+  return key
+end
 -- Writes nested tables into p row by row; errors name the place.
 local function write(p, n, values, sizes, depth, trail, lowest, highest, dtype)
   if type(values) ~= "table" then
     raise(("tensor: values%s is %s where a table of %d was expected"):format(path(depth - 1, trail), describe(values),
       sizes[depth]))
   end
-  if #values ~= sizes[depth] then
-    raise(("tensor: values%s has %d elements, not %d"):format(path(depth - 1, trail), #values, sizes[depth]))
+  local count = #values
+  if count ~= sizes[depth] then
+    raise(("tensor: values%s has %d elements, not %d"):format(path(depth - 1, trail), count, sizes[depth]))
+  end
+  if surplus(values, count) ~= nil then
+    raise(("tensor: values%s is not a list: more follows its %d elements"):format(path(depth - 1, trail), count))
   end
   local leaf = depth == #sizes
   for i = 1, #values do
@@ -283,8 +298,17 @@ function create.from_pointer(pointer, shape, dtype)
   local mark = ffi.new "yt_wrap_mark *[1]"
   local ok, address = pcall(ffi.cast, "void *", pointer)
   if not ok then raise "from_pointer: a pointer or an array is needed" end
+  if shape == nil then raise "from_pointer: a shape is needed" end
+  if type(shape) == "number" then shape = { shape } end
+  dtype = dtype or "f32"
+  local id, bytes = lib.dtype(dtype, "from_pointer"), lib.dtype_size[dtype]
   lib.shape(buffer, "from_pointer", "size", shape)
-  local t = C.yt_wrap(lib.dtype(dtype or "f32", "from_pointer"), buffer, address, mark)
+  for d = 0, buffer.ndim - 1 do bytes = bytes * tonumber(buffer.size[d]) end
+  if tostring(ffi.typeof(pointer)):find("[", 1, true) and bytes > ffi.sizeof(pointer) then     -- an array has a size
+    raise(("from_pointer: %s of shape (%s) is %.0f bytes, the array has %d"):format(dtype, table.concat(shape, ","),
+      bytes, ffi.sizeof(pointer)))
+  end
+  local t = C.yt_wrap(id, buffer, address, mark)
   if t == nil then lib.fail() end
   lib.anchor(mark[0], pointer)
   return lib.own(t)

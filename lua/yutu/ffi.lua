@@ -64,9 +64,10 @@ function lib.message() return str(C.yt_error(1)) end
 function lib.fail() raise(lib.message()) end
 
 --- A C call failed. Returns if it is worth another try: memory was missing, and what Lua no longer needs is free now.
-function lib.failed(tried)
+-- op: whose call it was, where C does not know.
+function lib.failed(tried, op)
   local message = lib.message()
-  if tried or not message:find("out of memory", 1, true) then raise(message) end
+  if tried or not message:find("out of memory", 1, true) then raise(op and op .. ": " .. message or message) end
   lib.collect()
   C.yt_memory_trim()
 end
@@ -200,10 +201,18 @@ end
 
 --- Options by name: an unknown one is an error, not silence. known: a table of names.
 function lib.options(o, op, known)
+  if type(o) ~= "table" then raise(("%s: options are %s, not a table"):format(op, describe(o))) end
   for name in pairs(o) do
     if not known[name] then raise(("%s: no option %s"):format(op, describe(name))) end
   end
   return o
+end
+
+--- A function to be called with what follows it.
+function lib.callable(f, op)
+  if type(f) ~= "function" and not (getmetatable(f) or {}).__call then
+    raise(("%s: %s, a function is needed"):format(op, describe(f)))
+  end
 end
 
 ---- ownership ---------------------------------------------------------------------------------------
@@ -354,6 +363,7 @@ local function close(scope, outer_began, ok, ...)
 end
 --- Calls f(...); the tensors made inside die with the scope at once, but for those that f returns.
 function lib.scope(f, ...)
+  lib.callable(f, "scope")
   local scope, outer_began = ffi.new "yt_scope", lib.scope_began
   if lib.depth == 0 then lib.scope_began = newest_id() end
   C.yt_scope_open(scope)

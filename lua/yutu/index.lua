@@ -20,6 +20,7 @@ local function is_mask(k) return istype(ref, k) and k._t.dtype == dtypes.bool en
 
 -- The key as a list with "..." written out.
 local function spread(x, key)
+  if key == nil then raise "index: nothing; numbers, slices and tensors can be positions" end
   if type(key) ~= "table" then return { key } end
   local out, named, dots = {}, 0, false
   for i = 1, #key do

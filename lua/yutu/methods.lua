@@ -90,10 +90,13 @@ function Tensor.split(x, size, dim)
   local n, parts, from = x:size(dim), {}, 1
   if type(size) == "table" then
     local sum = 0
-    for i = 1, #size do sum = sum + lib.int(size[i], "split", "size") end
+    for i = 1, #size do
+      if lib.int(size[i], "split", "size") < 0 then raise(("split: size %d is negative"):format(size[i])) end
+      sum = sum + size[i]
+    end
     if sum ~= n then raise(("split: sizes that sum to %d for %d along dim %d"):format(sum, n, dim)) end
     for i = 1, #size do
-      parts[i] = x:slice(dim, from, from + size[i] - 1)
+      parts[i] = x:narrow(dim, from, size[i])
       from = from + size[i]
     end
     return parts
@@ -118,10 +121,13 @@ function Tensor.unbind(x, dim)
 end
 --- length of them along dim, from start on.
 function Tensor.narrow(x, dim, start, length)
-  if start + length - 1 > x:size(dim) then
+  local first, n = lib.int(start, "narrow", "start"), lib.int(length, "narrow", "length")
+  if first < 0 then first = first + x:size(dim) + 1 end
+  if first < 1 or n < 0 or first + n - 1 > x:size(dim) then
     raise(("narrow: %d from %d on along dim %d of (%s)"):format(length, start, dim, table.concat(x.shape, ",")))
   end
-  return x:slice(dim, start, start + length - 1)
+  if n == 0 then return x:slice(dim, 1, 0) end
+  return x:slice(dim, first, first + n - 1)
 end
 
 ---- layout -------------------------------------------------------------------------------------------------

@@ -60,13 +60,13 @@ local function draw(values, sizes, shown, format)
         text = (" "):rep(width - #texts[at]) .. texts[at]
       end
       if column + #text + 2 > WIDTH and #out > 0 then
-        out[#out] = out[#out] .. "\n" .. (" "):rep(indent - 1)
+        out[#out] = out[#out] .. ",\n" .. (" "):rep(indent)
         column = indent
-      end
+      elseif #out > 0 then out[#out] = out[#out] .. ", " end
       out[#out + 1] = text
       column = column + #text + 2
     end
-    return "[" .. table.concat(out, ", ") .. "]"
+    return "[" .. table.concat(out) .. "]"
   end
   local function block(d, indent)
     if d == #sizes then return row(d, indent + 1) end

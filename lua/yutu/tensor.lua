@@ -80,6 +80,7 @@ function Tensor.stride(x, d)
   local t, strides = it(x, "stride"), {}
   for k = 1, t.ndim do strides[k] = tonumber(t.stride[k - 1]) end
   if d == nil then return strides end
+  lib.dim(d, "stride", "dim")
   return strides[d < 0 and t.ndim + 1 + d or d] or raise(("stride: dim %s of a tensor with %d"):format(d, t.ndim))
 end
 function Tensor.is_contiguous(x) return it(x, "is_contiguous").dense == 1 end
@@ -95,6 +96,8 @@ function Tensor.to(x, a, b)
   if istype(ref, a) then return Tensor.to(x, get.dtype(a), get.device(a)) end
   for _, name in ipairs { a, b } do
     if dtypes[name] then x = convert(x, name)
+    elseif type(name) ~= "string" or C.yt_device_index(name) < 0 and not name:find "^cuda" then
+      raise(("to: %s is neither a dtype nor a device"):format(describe(name)))
     elseif lib.device(name, "to") ~= C.yt_device_of(it(x, "to")) then
       raise(("to: from %s to %s is not possible in this build"):format(get.device(x), name))
     end

@@ -6,7 +6,7 @@
  * has a ragged edge. */
 #include "floor.h"
 
-enum { ENVS = 8, STEPS = 128, BATCH = ENVS * STEPS, MINIBATCH = BATCH / 4, EPOCHS = 4 };
+enum { ENVS = 8, STEPS = 128, BATCH = ENVS * STEPS, MINIBATCH = BATCH / 4, EPOCHS = 4, RECENT = 128 };
 enum { IN = 4, HIDDEN = 64, OUT = 16 };         /* OUT: 2 logits or 1 value, and padding that stays 0 */
 
 /* ---- random numbers: xorshift, Marsaglia 2003 ---- */
@@ -172,7 +172,7 @@ static struct {
   float done[BATCH + ENVS];                     /* 1: an episode ended just before this step */
   int action[BATCH], order[BATCH];
   float x[MINIBATCH * IN];
-  double recent[32];                            /* lengths of the last episodes */
+  double recent[RECENT];                           /* lengths of the last episodes */
   long episodes, updates;
 } ppo;
 
@@ -199,7 +199,7 @@ static void collect(void)
       ppo.logprob[k] = lp[ppo.action[k]];
       done[ENVS + i] = (float)step(&ppo.env[i], ppo.action[k]);
       if (done[ENVS + i] == 0) continue;
-      ppo.recent[ppo.episodes++ % 32] = ppo.env[i].steps;
+      ppo.recent[ppo.episodes++ % RECENT] = ppo.env[i].steps;
       reset(&ppo.env[i]);
     }
   }
@@ -254,7 +254,7 @@ static void minibatch(const int *order, float lr)
   adam(&ppo.critic, ppo.updates, lr, shrink);
 }
 
-/* Trains for `steps` environment steps.   returns the mean return of the last 32 episodes */
+/* Trains for `steps` environment steps.   returns the mean return of the last RECENT episodes */
 double floor_ppo(long steps, uint64_t seed)
 {
   const long iterations = steps / BATCH;
@@ -277,7 +277,7 @@ double floor_ppo(long steps, uint64_t seed)
       for (int i = 0; i < BATCH; i += MINIBATCH) minibatch(ppo.order + i, lr);
     }
   }
-  const long n = ppo.episodes < 32 ? ppo.episodes : 32;
+  const long n = ppo.episodes < RECENT ? ppo.episodes : RECENT;
   double sum = 0;
   for (long i = 0; i < n; i++) sum += ppo.recent[i];
   return n ? sum / (double)n : 0;

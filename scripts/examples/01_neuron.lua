@@ -24,7 +24,8 @@ local function learn(name, target)
   end
   local y = (x:matmul(w) + b):sigmoid()
   for i = 1, 4 do
-    print(("  %d %s %d = %.2f   (should be %d)"):format(x[{ i, 1 }]:item(), name, x[{ i, 2 }]:item(), y[i]:item(), target[i]:item()))
+    print(("  %d %s %d = %.2f   (should be %d)"):format(x[{ i, 1 }]:item(), name, x[{ i, 2 }]:item(),
+      y[i]:item(), target[i]:item()))
   end
   print(("  it fires where %.1f a + %.1f b > %.1f"):format(w[{ 1, 1 }]:item(), w[{ 2, 1 }]:item(), -b:item()))
 end

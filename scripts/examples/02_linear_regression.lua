@@ -13,7 +13,8 @@ local offset = yutu.zeros({ 1 }, { requires_grad = true })
 for step = 0, 2000 do
   local loss = (x * slope + offset - y):square():mean()
   if step == 0 or step == 10 or step == 100 or step % 1000 == 0 then
-    print(("step %4d   y = %7.4f x %+8.4f   mean squared error %.4f"):format(step, slope:item(), offset:item(), loss:item()))
+    print(("step %4d   y = %7.4f x %+8.4f   mean squared error %.4f"):format(step,
+      slope:item(), offset:item(), loss:item()))
   end
   loss:backward()
   yutu.no_grad(function()
@@ -26,9 +27,11 @@ end
 -- In one stroke: the parameters that minimise |A p - y|, by linear algebra.
 local A = yutu.cat({ x, yutu.ones { n, 1 } }, 2)
 local p = A:lstsq(y)
-print(("least squares  y = %7.4f x %+8.4f   mean squared error %.4f"):format(p[1]:item(), p[2]:item(), (A:matmul(p) - y):square():mean():item()))
+print(("least squares  y = %7.4f x %+8.4f   mean squared error %.4f"):format(
+  p[1]:item(), p[2]:item(), (A:matmul(p) - y):square():mean():item()))
 
-print(("\nthe two differ by %.1e in the slope, %.1e in the offset"):format(math.abs(p[1]:item() - slope:item()), math.abs(p[2]:item() - offset:item())))
+print(("\nthe two differ by %.1e in the slope, %.1e in the offset"):format(
+  math.abs(p[1]:item() - slope:item()), math.abs(p[2]:item() - offset:item())))
 print [[
 Least squares needs no steps, but works for lines only. Going downhill works for anything that has a gradient.
 Next: 03_activations.lua. Or try a step of 0.04 here: why does the error explode?]]

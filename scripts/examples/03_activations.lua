@@ -39,6 +39,6 @@ end
 print [[
 
 sigmoid and tanh are flat on both sides: a neuron pushed there hardly learns. relu is flat on one side only, and cheap;
-leaky_relu, elu, silu and gelu keep a little slope there. Ten sigmoids in a row multiply the gradient by at most 0.25^10,
-a millionth: that is why deep networks prefer the others.
+leaky_relu, elu, silu and gelu keep a little slope there. Ten sigmoids in a row multiply the gradient by at most
+0.25^10, a millionth: that is why deep networks prefer the others.
 Next: 04_backward_by_hand.lua. Or print the gradient of ten sigmoids in a row.]]

@@ -1,4 +1,5 @@
--- A network of two layers, differentiated three ways: by hand with the chain rule, by autograd, and by wiggling a weight.
+-- A network of two layers, differentiated three ways: by hand with the chain rule, by autograd, and by wiggling a
+-- weight.
 local yutu = require "yutu"
 yutu.manual_seed(4)
 local f64 = { dtype = "f64" }
@@ -47,7 +48,8 @@ print(("loss %.6f\n\n%-10s%16s"):format(loss:item(), "gradient", "largest differ
 for _, name in ipairs { "w1", "b1", "w2", "b2" } do
   print(("%-10s%16.1e"):format(name, (by_hand[name] - parameters[name].grad):abs():amax():item()))
 end
-print(("\nw1[2][3]: by hand %.9f, by autograd %.9f, by wiggling %.9f"):format(by_hand.w1[{ 2, 3 }]:item(), w1.grad[{ 2, 3 }]:item(), wiggle(w1, 2, 3)))
+print(("\nw1[2][3]: by hand %.9f, by autograd %.9f, by wiggling %.9f"):format(
+  by_hand.w1[{ 2, 3 }]:item(), w1.grad[{ 2, 3 }]:item(), wiggle(w1, 2, 3)))
 print [[
 
 Three ways, one answer. Autograd is the chain rule with bookkeeping: each op remembers what its own rule needs.

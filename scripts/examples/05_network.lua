@@ -22,7 +22,8 @@ for step = 0, 1500 do
   local scores = model(x)                                            -- (400, 2): one score per class
   local loss = nn.functional.cross_entropy(scores, y)
   if step % 300 == 0 then
-    print(("step %4d  loss %.4f  right %5.1f%%"):format(step, loss:item(), scores:argmax(2):eq(y):float():mean():item() * 100))
+    print(("step %4d  loss %.4f  right %5.1f%%"):format(step, loss:item(),
+      scores:argmax(2):eq(y):float():mean():item() * 100))
   end
   opt:zero_grad()
   loss:backward()

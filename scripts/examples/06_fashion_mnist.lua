@@ -16,7 +16,8 @@ local batches = data.loader(train, { batch_size = 64, shuffle = true })
 
 local model = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
 local opt = optim.Adam(model:parameters(), { lr = 1e-3 })
-print(("%d pictures to learn from, %d to validate, %d to test; %d parameters"):format(train:size(), validation:size(), test:size(), model:num_parameters()))
+print(("%d pictures to learn from, %d to validate, %d to test; %d parameters"):format(
+  train:size(), validation:size(), test:size(), model:num_parameters()))
 
 -- The share that a model gets right, without learning from it.
 local function accuracy(set)
@@ -36,8 +37,8 @@ for epoch = 1, epochs do
     opt:step()
     sum, n = sum + loss:item(), n + 1
   end
-  print(("epoch %d  loss %.4f  training %.4f  validation %.4f  (%.1f s of processor time)"):format(epoch, sum / n, accuracy(train),
-    accuracy(validation), os.clock() - began))
+  print(("epoch %d  loss %.4f  training %.4f  validation %.4f  (%.1f s of processor time)"):format(
+    epoch, sum / n, accuracy(train), accuracy(validation), os.clock() - began))
 end
 
 -- The test pictures, class by class: which are hard, and what are they taken for?
@@ -54,7 +55,8 @@ for c = 1, 10 do
   local right, total = row[c]:item(), row:sum():item()
   row[c] = 0
   local worst = row:argmax():item()
-  print(("%-14s %4.1f%%   %s (%d of %d)"):format(all.classes[c], 100 * right / total, all.classes[worst], row[worst]:item(), total))
+  print(("%-14s %4.1f%%   %s (%d of %d)"):format(
+    all.classes[c], 100 * right / total, all.classes[worst], row[worst]:item(), total))
 end
 print [[
 

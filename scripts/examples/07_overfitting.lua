@@ -31,7 +31,8 @@ end
 -- Trains one model; returns what is left of it at the end and at its best moment.
 local function run(settings)
   yutu.manual_seed(8)
-  local model = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Dropout(settings.dropout or 0), nn.Linear(256, 10))
+  local model = nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Dropout(settings.dropout or 0),
+    nn.Linear(256, 10))
   local opt = optim.AdamW(model:parameters(), { lr = 1e-3, weight_decay = settings.weight_decay or 0 })
   local best, best_epoch, train_loss, loss, right, curve = math.huge, 0, nil, nil, nil, {}
   local at_best
@@ -70,7 +71,8 @@ for _, way in ipairs {
   { "dropout + stopping", { dropout = 0.5, patience = 10 } },
 } do
   local r = run(way[2])
-  print(("%-22s %8.4f    %8.4f    %5.1f%%  %7d  %s"):format(way[1], r.train, r.loss, 100 * r.right, r.best_epoch, picture(r.curve)))
+  print(("%-22s %8.4f    %8.4f    %5.1f%%  %7d  %s"):format(
+    way[1], r.train, r.loss, 100 * r.right, r.best_epoch, picture(r.curve)))
 end
 print [[
 

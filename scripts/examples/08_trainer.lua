@@ -23,7 +23,9 @@ local function trainer_of()       -- everything that a run needs, made anew
     metrics = { accuracy = yutu.Trainer.accuracy },
   }
 end
-local function loaders() return data.loader(train, { batch_size = 64, shuffle = true }), data.loader(validation, { batch_size = 1000 }) end
+local function loaders()
+  return data.loader(train, { batch_size = 64, shuffle = true }), data.loader(validation, { batch_size = 1000 })
+end
 
 if not (arg and arg[2]) then os.remove(path) end
 print(("checkpoint: %s\n\nhalf of the epochs, then the run is left:"):format(path))
@@ -35,7 +37,8 @@ local trainer = trainer_of()
 fit, validate = loaders()
 local history = assert(trainer:fit(fit, validate, { epochs = epochs, checkpoint = path, patience = 3 }))
 
-print(("\nbest validation loss %.4f, in epoch %d; on the test pictures that model gets %.2f%% right"):format(history.best.value, history.best.epoch,
+print(("\nbest validation loss %.4f, in epoch %d; on the test pictures that model gets %.2f%% right"):format(
+  history.best.value, history.best.epoch,
   100 * trainer:evaluate(data.loader(test, { batch_size = 1000 })).accuracy))
 if not (arg and arg[2]) then os.remove(path) end
 print [[

@@ -68,10 +68,10 @@ FN double exp_parts_d(double x, uint64_t *power)
 
 /* 2^n in two factors, so that nothing overflows or underflows on the way. The ends are chosen last: a clamp of the
  * argument, with its constant, makes GCC split the path and lose speed. */
-FN float exp_scale_f(float x, float q, uint32_t power)              /* 2^(n - 1) and 2, or 2^(n + 64) and 2^-64 */
+FN float exp_scale_f(float x, float q, uint32_t power)              /* 2 and 2^(n - 1), or 2^-64 and 2^(n + 64) */
 {
-  float s = float_of(x > 0 ? power - (1u << 23) : power + (64u << 23));
-  return (s * q + s) * (x > 0 ? 2.f : 5.42101086e-20f);
+  float outer = x > 0 ? 2.f : 5.42101086e-20f, inner = float_of(power - bits_f(outer) + (127u << 23));
+  return (inner * q + inner) * outer;
 }
 FN double exp_scale_d(double x, double q, uint64_t power)           /* 2^m and 2^(n - m), m about n/2 */
 {
@@ -95,7 +95,8 @@ FN double exp_d(double x)
 }
 FN float exp2_f(float x)
 {
-  float t = x + 12583039.f, q = exp_poly_f((x - (t - 12583039.f)) * 0.693147181f), y = exp_scale_f(x, q, bits_f(t) << 23);
+  float t = x + 12583039.f, q = exp_poly_f((x - (t - 12583039.f)) * 0.693147181f);
+  float y = exp_scale_f(x, q, bits_f(t) << 23);
   y = x > 128.4f ? INFINITY : y;
   return x < -151.f ? 0 : y;
 }

@@ -44,9 +44,11 @@ int main(void)
 
   yt_tensor *g1, *g2, *y1 = work(YT_CPU, &g1), *y2 = work(YT_TEST, &g2);
   check(same(y1, y2) && same(g1, g2), "both devices give the same result and gradient");
-  check(kernels > 0 && allocations > 0, "the second device did the work itself: %d kernels, %d blocks", kernels, allocations);
+  check(kernels > 0 && allocations > 0,
+    "the second device did the work itself: %d kernels, %d blocks", kernels, allocations);
   check(y2 && yt__device(y2) == YT_TEST && yt__device(g2) == YT_TEST, "results stay on the device");
-  check(yt_memory(YT_TEST, 0) == 2 * (int64_t)64, "memory is counted per device: %lld bytes live", (long long)yt_memory(YT_TEST, 0));
+  check(yt_memory(YT_TEST, 0) == 2 * (int64_t)64,
+    "memory is counted per device: %lld bytes live", (long long)yt_memory(YT_TEST, 0));
 
   check(!yt_add(y1, y2) && !strcmp(yt_error(0), "add: arguments on cpu and test"), "%s", yt_error(0));
   check(!yt_matmul(y2, yt_transpose(y1, 0, 1)) && strstr(yt_error(0), "arguments on test and cpu"), "%s", yt_error(0));

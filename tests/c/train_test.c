@@ -31,7 +31,8 @@ static int build(network *n)
   yt_generator g = { .seed = 7 };
   memset(n, 0, sizeof *n);
   if (!(n->w1 = parameter(HIDDEN, 1, 2, &g)) || !(n->w2 = parameter(1, HIDDEN, .25, &g))) return -1;
-  if (!(n->b1 = yt_zeros(YT_F32, &(yt_shape){ 1, { HIDDEN } }, YT_CPU)) || !(n->b2 = yt_zeros(YT_F32, &(yt_shape){ 1, { 1 } }, YT_CPU))) return -1;
+  if (!(n->b1 = yt_zeros(YT_F32, &(yt_shape){ 1, { HIDDEN } }, YT_CPU))) return -1;
+  if (!(n->b2 = yt_zeros(YT_F32, &(yt_shape){ 1, { 1 } }, YT_CPU))) return -1;
   if (yt_requires_grad(n->b1, 1) || yt_requires_grad(n->b2, 1)) return -1;
   yt_tensor *all[] = { n->w1, n->b1, n->w2, n->b2 };
   for (int i = 0; i < 4; i++) if (!(n->m[i] = zeros(all[i])) || !(n->v[i] = zeros(all[i]))) return -1;
@@ -49,7 +50,8 @@ static double train(network *n, yt_tensor *x, yt_tensor *y, int t, double lr)
   if (loss && yt_backward(loss)) value = NAN;
   const int was = yt_set_grad_enabled(0);
   for (int i = 0; i < 4 && value == value; i++) {
-    if (!yt_adam_(all[i], yt_grad_of(all[i]), n->m[i], n->v[i], lr / (1 - pow(.9, t)), 1 / sqrt(1 - pow(.999, t)), .9, .999, 1e-8, 0, 1)) value = NAN;
+    if (!yt_adam_(all[i], yt_grad_of(all[i]), n->m[i], n->v[i], lr / (1 - pow(.9, t)), 1 / sqrt(1 - pow(.999, t)),
+          .9, .999, 1e-8, 0, 1)) value = NAN;
     yt_set_grad(all[i], yt_none());
   }
   yt_set_grad_enabled(was);
@@ -97,9 +99,11 @@ int main(void)
   check(learn(600) == last, "and afterwards all works as before");
 
   yt_tensor *a = yt_zeros(YT_F32, &(yt_shape){ 2, { 3, 4 } }, YT_CPU);
-  check(!yt_matmul(a, a) && !strcmp(yt_error(0), "matmul: (3,4) x (3,4): inner sizes 4 and 3 differ"), "%s", yt_error(0));
+  check(!yt_matmul(a, a) && !strcmp(yt_error(0), "matmul: (3,4) x (3,4): inner sizes 4 and 3 differ"),
+    "%s", yt_error(0));
   check(!yt_add(yt_tanh(yt_matmul(a, a)), yt_num(1)), "a failed call passes through the calls around it");
-  check(!yt_sum(a, 2, 0) && !strcmp(yt_error(0), "sum: dim 2 of (3,4)") && !strcmp(yt_error(1), "sum: dim 3 of (3,4)"), "%s; in Lua %s", yt_error(0), yt_error(1));
+  check(!yt_sum(a, 2, 0) && !strcmp(yt_error(0), "sum: dim 2 of (3,4)")
+    && !strcmp(yt_error(1), "sum: dim 3 of (3,4)"), "%s; in Lua %s", yt_error(0), yt_error(1));
   check(!yt_empty(YT_F32, &(yt_shape){ 3, { 1000000, 1000000, 1000000 } }, YT_CPU), "%s", yt_error(0));
   check(!yt_empty(YT_F32, &(yt_shape){ 1, { -1 } }, YT_CPU), "%s", yt_error(0));
   yt_release(a);

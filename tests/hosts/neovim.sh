@@ -6,4 +6,5 @@ prepare neovim
 
 drop_in "$work/plugin/lua"
 export hosts
-timeout 90 nvim --headless -u NONE -i NONE --cmd "set runtimepath^=$work/plugin" -c "luafile $hosts/neovim/main.lua" 2>&1
+timeout 90 nvim --headless -u NONE -i NONE --cmd "set runtimepath^=$work/plugin" \
+  -c "luafile $hosts/neovim/main.lua" 2>&1

@@ -239,6 +239,9 @@ local floats = { f16 = true, bf16 = true, f32 = true, f64 = true }
 function Module:to(target)
   local done, is_dtype = {}, floats[target]
   if type(target) ~= "string" then lib.raise(self.class .. ": to: a dtype or a device by name is needed") end
+  if lib.dtypes[target] and not is_dtype then
+    lib.raise(("%s: to: parameters cannot be %s, which has no gradient"):format(self.class, target))
+  end
   local function move(tensor) return tensor:to(target) end
   walk_tensors(self, false, function(_, tensor, kind, module, key)
     local settled = is_dtype and (tensor.dtype == target or not check.is_float(tensor)) or tensor.device == target

@@ -44,6 +44,9 @@ local function is_group(value) return type(value) == "table" and value.params ~=
 --- params: a list of tensors, or of groups { params = list, lr = 0.1, ... }; options: the defaults of all groups.
 function Optimizer:init(params, options)
   if istype(ref, params) then self:fail "a list of parameters is needed, not one tensor: { w }" end
+  if type(params) == "table" and rawget(params, "_kinds") then
+    self:fail "a list of parameters is needed, not a module: model:parameters()"
+  end
   if type(params) ~= "table" or is_group(params) then
     self:fail "a list of parameters, or a list of groups, is needed"
   end

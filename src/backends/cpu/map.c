@@ -28,7 +28,7 @@ const cpu_fold_kernels *cpu__fold(void)
 /* ---- the space an op runs over: operand 0 leads; dims in its memory order, merged where possible ---- */
 typedef struct { int nd; long size[YT_DIMS], step[OPERANDS][YT_DIMS]; } space;
 
-static long step_of(const yt_tensor *t, int d, int nd)          /* of dim d, aligned at the right as broadcasting does */
+static long step_of(const yt_tensor *t, int d, int nd)         /* of dim d, aligned at the right as broadcasting does */
 {
   const int i = d - nd + t->ndim;
   return i < 0 || t->size[i] == 1 ? 0 : (long)t->stride[i];
@@ -341,8 +341,8 @@ static int fold(yt_tensor *out, const yt_tensor *x, const yt_tensor *kept, int o
     span(&s, x, t, 2);
     fold_job j = { &s, f, r, x, c, k };
     const long blocks = (x->numel + FOLD_BLOCK - 1) / FOLD_BLOCK;
-    const int whole = out->numel == 1 && in_a_row(&s, 0) && x->dtype == cpu__compute_dtype[c];
-    if (whole && blocks > 1) {                          /* fixed blocks, then their results */
+    if (out->numel == 1 && blocks > 1 && in_a_row(&s, 0)
+        && x->dtype == cpu__compute_dtype[c]) {         /* fixed blocks, then their results */
       char *part = cpu__scratch(CPU_SLOTS + 1, (size_t)blocks * 8);
       blocks_job b = { f, part, x->data, x->numel, FOLD_BLOCK, compute_width[c] };
       if (!part) return -1;
@@ -413,7 +413,10 @@ static int seek(yt_tensor *out, const yt_tensor *x, int dim, int base, cpu_seek_
 static int scan(yt_tensor *out, const yt_tensor *x, int dim, int op)
 {
   const int c = cpu__compute(out->dtype), dtype = cpu__compute_dtype[c];
-  rows_job j = { .from = cpu__read(x, dtype, CPU_SLOTS), .to = cpu__target(out, dtype, CPU_SLOTS + 1), .width = compute_width[c], .scan = cpu__fold()->scan[op][c] };
+  rows_job j = {
+    .from = cpu__read(x, dtype, CPU_SLOTS), .to = cpu__target(out, dtype, CPU_SLOTS + 1),
+    .width = compute_width[c], .scan = cpu__fold()->scan[op][c],
+  };
   if (!j.from || !j.to) return -1;
   cpu__around(out, dim, &j.outer, &j.n, &j.inner);
   cpu__run(rows_slice, &j, cpu__slices((double)x->numel * 1e-3, j.outer));
@@ -456,7 +459,10 @@ static int step(yt_tensor *p, yt_tensor *const *in, int nin, const double *numbe
     return fold(out, p->x, &kept, OP_##name); \
   }
 #define ENTRY_SEEK(name) \
-  int cpu_##name(yt_tensor *out, const args_##name *p) { return seek(out, p->x, p->dim, p->base, cpu__fold()->seek[OP_##name]); }
+  int cpu_##name(yt_tensor *out, const args_##name *p) \
+  { \
+    return seek(out, p->x, p->dim, p->base, cpu__fold()->seek[OP_##name]); \
+  }
 #define ENTRY_SCAN(name) \
   int cpu_##name(yt_tensor *out, const args_##name *p) { return scan(out, p->x, p->dim, OP_##name); }
 #define ENTRY_STEP(name, nin, ...) \

@@ -27,7 +27,7 @@ local function finish()
   check(#results == WORKERS, "%d of %d threads finished", #results, WORKERS)
   check(steps == learner.steps, "%d steps in the frames", steps)
   check(first > 0.1 and loss < learner.good, "the loss falls from %g to %g", first, loss)
-  check(learner.digest() == os.getenv "expected", "the game ends with the weights of plain luajit: %s", learner.digest())
+  check(learner.digest() == os.getenv "expected", "the game ends with plain luajit's weights: %s", learner.digest())
   for i, r in ipairs(results) do
     check(r.loss == loss and r.digest == learner.digest(), "thread %d ends with the game's bits: %s", i, r.digest)
     local weights = yutu.import(r.weights)
