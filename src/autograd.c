@@ -92,8 +92,8 @@ static yt_node *pop(yt_pass *p)
 /* ---- gradients arrive ---- */
 static int alone(const yt_tensor *t)  /* nobody else sees its memory, and no two elements share it */
 {
-  if (t->refs != 1 || !t->storage || t->node || t->storage->cls < 0
-      || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) != 1) return 0;
+  if (t->refs != 1 || !t->storage || t->node
+      || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) != 1 || t->storage->cls < 0) return 0;
   for (int d = 0; d < t->ndim; d++) if (!t->stride[d] && t->size[d] > 1) return 0;
   return 1;
 }

@@ -129,7 +129,11 @@ yt_tensor *yt_unflatten(yt_tensor *x, int dim, const yt_shape *shape)
   if (x->ndim - 1 + shape->ndim > YT_DIMS)
     return yt__fail("unflatten: %s into %d more dims", yt__show(x), shape->ndim), NULL;
   int64_t known = 1;
-  for (int i = 0; i < shape->ndim; i++) if (shape->size[i] != -1) known *= shape->size[i];
+  for (int i = 0; i < shape->ndim; i++) {
+    const int64_t n = shape->size[i];
+    if (n < -1 || (n > 0 && known > INT64_MAX / n)) return yt__fail("unflatten: size %lld", (long long)n), NULL;
+    if (n >= 0) known *= n;
+  }
   for (int d = 0; d < x->ndim; d++) {
     if (d != dim) { s.size[s.ndim++] = x->size[d]; continue; }
     for (int i = 0; i < shape->ndim; i++)
@@ -170,7 +174,8 @@ yt_tensor *yt_tile(yt_tensor *x, const yt_shape *repeats)
     const int at = d - repeats->ndim + x->ndim;
     const int64_t have = at < 0 ? 1 : x->size[at], n = repeats->size[d];
     if (n < 0) return yt__fail("tile: %lld repeats", (long long)n), NULL;
-    if (have && n > INT64_MAX / have) return yt__fail("tile: %s %lld times is too large", yt__show(x), (long long)n), NULL;
+    if (have && n > INT64_MAX / have)
+      return yt__fail("tile: %s %lld times is too large", yt__show(x), (long long)n), NULL;
     whole.size[d] *= have;
   }
   BEGIN;

@@ -83,12 +83,12 @@ int yt__fail(const char *format, ...)
 const char *yt_error(int base)    /* "\1<number>" is a dim counted from 0: show it in the reader's base */
 {
   yt_thread *me = yt__self();
-  char *to = me->shown, *end = to + sizeof me->shown - 16;
+  char *to = me->shown, *end = to + sizeof me->shown - 24;
   for (const char *p = me->error; *p && to < end;)
     if (*p == 1) {
       char *after;
       long dim = strtol(p + 1, &after, 10);
-      to += snprintf(to, 16, "%ld", dim < 0 ? dim : dim + base);
+      to += snprintf(to, 24, "%ld", dim < 0 ? dim : dim + base);
       p = after;
     } else *to++ = *p++;
   *to = 0;

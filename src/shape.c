@@ -210,6 +210,7 @@ int yt__shape_step(const yt_row *op, yt_tensor *out, yt_args *a)
   if (p->dtype < YT_F16) REFUSE("%s_: a float parameter is needed, not %s", op->name, yt__dtype_name(p->dtype));
   for (int k = 1; k < op->nin; k++) {
     if (!a->in[k]) REFUSE("%s_: tensor %d is missing", op->name, k + 1);
+    if (k > 1 && a->in[k]->weak) REFUSE("%s_: tensor %d is a number, which cannot be changed", op->name, k + 1);
     if (a->in[k]->ndim != p->ndim || memcmp(a->in[k]->size, p->size, sizeof p->size[0] * (size_t)p->ndim))
       REFUSE("%s_: parameter %s, tensor %d %s", op->name, yt__show(p), k + 1, yt__show(a->in[k]));
     if (k > 1 && a->in[k]->dtype != p->dtype)
@@ -502,8 +503,8 @@ RULE(place)
   if (a->start < 0) a->start += x->size[a->dim];
   int fits = src->ndim == x->ndim && a->step >= 1 && a->start >= 0;
   for (int d = 0; fits && d < x->ndim; d++)
-    fits = d == a->dim ? !src->size[d] || a->start + (src->size[d] - 1) * a->step < x->size[d]
-      : src->size[d] == x->size[d];
+    fits = d != a->dim ? src->size[d] == x->size[d] : !src->size[d]
+      || (a->start < x->size[d] && src->size[d] - 1 <= (x->size[d] - 1 - a->start) / a->step);
   if (!fits)
     REFUSE("%s: %s into %s from \1%lld along dim \1%d", op->name, yt__show(src), yt__show(x), (long long)a->start,
       a->dim);
@@ -575,9 +576,15 @@ RULE(logsumexp)
   out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
   return yt__lay_out(out, nd, size);
 }
+static int same_size(const char *op, const yt_tensor *g, const yt_tensor *x)
+{
+  if (g->ndim != x->ndim || memcmp(g->size, x->size, sizeof x->size[0] * (size_t)x->ndim))
+    REFUSE("%s: gradient %s for %s", op, yt__show(g), yt__show(x));
+  return 0;
+}
 static int along(const yt_row *op, yt_tensor *out, yt_tensor **in, int *dim)
 {
-  if (yt__dim(op->name, in[0], dim, 0)) return -1;
+  if (yt__dim(op->name, in[0], dim, 0) || (op->nin == 2 && same_size(op->name, in[0], in[1]))) return -1;
   return like(out, in[0], yt__common_dtype(op, in, op->nin));
 }
 RULE(softmax)        { return along(op, out, a->in, &a->dim); }
@@ -598,26 +605,40 @@ RULE(layer_norm)
     return -1;
   return like(out, a->x, yt__common_dtype(op, a->in, 1));
 }
-RULE(layer_norm_dx) { (void)op; return like(out, a->x, yt__common_dtype(op, a->in, 2)); }
+RULE(layer_norm_dx)
+{
+  if (last_dims(op->name, a->x, a->ndims, a->weight, "weight") || same_size(op->name, a->g, a->x)) return -1;
+  return like(out, a->x, yt__common_dtype(op, a->in, 2));
+}
 RULE(layer_norm_dw)
 {
+  if (last_dims(op->name, a->x, a->ndims, NULL, "") || same_size(op->name, a->g, a->x)) return -1;
   out->dtype = (int8_t)yt__common_dtype(op, a->in, 2);
   return yt__lay_out(out, (int)a->ndims, a->x->size + a->x->ndim - a->ndims);
 }
+static int labelled(const yt_tensor *x, const yt_tensor *label, const yt_tensor *weight, double smoothing)
+{
+  if (x->ndim != 2 || label->ndim != 1 || label->size[0] != x->size[0])
+    REFUSE("cross_entropy: input %s, labels %s: (N, C) and (N) needed", yt__show(x), yt__show(label));
+  if (!is_index(label))
+    REFUSE("cross_entropy: labels are i64, not %s", label->weak ? "a number" : yt__dtype_name(label->dtype));
+  if (weight && (weight->ndim != 1 || weight->size[0] != x->size[1]))
+    REFUSE("cross_entropy: weight %s for %lld classes", yt__show(weight), (long long)x->size[1]);
+  if (!(smoothing >= 0 && smoothing <= 1))
+    REFUSE("cross_entropy: label_smoothing = %g is not within [0, 1]", smoothing);
+  return 0;
+}
 RULE(cross_entropy_rows)
 {
-  if (a->x->ndim != 2 || a->label->ndim != 1 || a->label->size[0] != a->x->size[0])
-    REFUSE("cross_entropy: input %s, labels %s: (N, C) and (N) needed", yt__show(a->x), yt__show(a->label));
-  if (!is_index(a->label))
-    REFUSE("cross_entropy: labels are i64, not %s", a->label->weak ? "a number" : yt__dtype_name(a->label->dtype));
-  if (a->weight && (a->weight->ndim != 1 || a->weight->size[0] != a->x->size[1]))
-    REFUSE("cross_entropy: weight %s for %lld classes", yt__show(a->weight), (long long)a->x->size[1]);
-  if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1))
-    REFUSE("cross_entropy: label_smoothing = %g is not within [0, 1]", a->label_smoothing);
+  if (labelled(a->x, a->label, a->weight, a->label_smoothing)) return -1;
   out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
   return yt__lay_out(out, 1, a->x->size);
 }
-RULE(cross_entropy_dx) { (void)op; return like(out, a->x, yt__common_dtype(op, a->in, 2)); }
+RULE(cross_entropy_dx)
+{
+  if (labelled(a->x, a->label, a->weight, a->label_smoothing) || same_size(op->name, a->g, a->label)) return -1;
+  return like(out, a->x, yt__common_dtype(op, a->in, 2));
+}
 
 /* ---- linear algebra ---- */
 static int matrices(const char *op, const yt_tensor *x, int square)

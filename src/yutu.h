@@ -20,7 +20,9 @@
  * Absent is yt_none(), failed is NULL; the two are never mixed up.
  *
  * Threads. Any number of threads may call. A tensor stays in the thread that made it; to hand one over, send
- * yt_export(t) and receive with yt_import: the storage is shared, the header is new. Errors are per thread.
+ * yt_export(t) and receive with yt_import: the storage is shared, the header is new. Errors are per thread. No thread
+ * is started before the first large op. After fork the child goes on, with workers of its own, whatever other threads
+ * did.
  *
  * Dims and indices count from 0 here, and negative ones from the end. An op that reads indices from a tensor takes
  * the base they count from (0 in C, 1 in Lua), so that no index tensor is ever copied for it.

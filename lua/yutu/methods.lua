@@ -154,7 +154,7 @@ end
 
 ---- in place -------------------------------------------------------------------------------------------------
 function Tensor.zero_(x) return x:fill_(0) end
-function Tensor.masked_fill_(x, mask, value) return x:copy_(x:masked_fill(mask, value)) end
+function Tensor.masked_fill_(x, mask, value) return Tensor.copy_(x, Tensor.masked_fill(x, mask, value)) end
 
 ---- other names ------------------------------------------------------------------------------------------------
 for alias, name in pairs {

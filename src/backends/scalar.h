@@ -147,7 +147,8 @@ FN float tanh_f(float x)
   p = p * r + 4.1668388737e-2f * 16;
   p = p * r + 1.6666520573e-1f * 8;
   p = p * r + 4.9999993444e-1f * 4;
-  float e = s * (p * (r * r) + (r + r)) + (s - 1);
+  p = p * r + 2;
+  float e = p * (s * r) + (s - 1);
   return copysignf(e / (e + 2), x);
 }
 FN double tanh_d(double x)

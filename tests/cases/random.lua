@@ -104,7 +104,7 @@ return {
       within(v, -2, 4)
       for k = -2, 3 do share(v, function(u) return u == k end, 1 / 6) end
     end,
-    refuse = { { "random_: nothing from 3 up to", function() E(2):random_(3, 2) end } },
+    refuse = { { "random_: nothing from 3 ", function() E(2):random_(3, 2) end } },
   },
   permutation = {
     dtype = "i64",

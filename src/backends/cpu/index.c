@@ -269,6 +269,7 @@ int cpu_nonzero_n(yt_tensor *out, const args_nonzero_n *p)
 {
   const int c = cpu__compute(p->x->dtype), nd = p->x->ndim;
   const long length = nd ? p->x->size[nd - 1] : 1;
+  if (p->n > p->x->numel) return yt__fail("nonzero_n: %lld of %s", (long long)p->n, yt__show(p->x));
   const void *x = cpu__read(p->x, cpu__compute_dtype[c], 1);
   int64_t *y = cpu__target(out, YT_I64, 2);
   long at[YT_DIMS] = { 0 }, found = 0;
@@ -276,6 +277,7 @@ int cpu_nonzero_n(yt_tensor *out, const args_nonzero_n *p)
   if (c == CPU_F32) NONZERO(float)
   else if (c == CPU_F64) NONZERO(double)
   else NONZERO(int64_t)
+  if (found < p->n) return yt__fail("nonzero_n: %lld elements are not 0, only %ld", (long long)p->n, found);
   cpu__write(out, YT_I64, y);
   return 0;
 }
