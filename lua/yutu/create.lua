@@ -304,7 +304,7 @@ function create.from_pointer(pointer, shape, dtype)
   local id, bytes = lib.dtype(dtype, "from_pointer"), lib.dtype_size[dtype]
   lib.shape(buffer, "from_pointer", "size", shape)
   for d = 0, buffer.ndim - 1 do bytes = bytes * tonumber(buffer.size[d]) end
-  if tostring(ffi.typeof(pointer)):find("[", 1, true) and bytes > ffi.sizeof(pointer) then     -- an array has a size
+  if tostring(pointer):find("[", 1, true) and bytes > ffi.sizeof(pointer) then     -- an array has a size
     raise(("from_pointer: %s of shape (%s) is %.0f bytes, the array has %d"):format(dtype, table.concat(shape, ","),
       bytes, ffi.sizeof(pointer)))
   end
