@@ -60,7 +60,7 @@ int yt__lay_out(yt_tensor *t, int ndim, const int64_t *size)
   for (int d = ndim - 1; d >= 0; d--) {
     const int64_t s = size[d];
     if (s < 0) REFUSE("size %lld of dim \1%d is negative", (long long)s, d);
-    if (s && stride > ((int64_t)1 << 44) / s) REFUSE("too large: over 2^44 elements from dim \1%d on", d);
+    if ((double)stride * (double)s > 0x1p44) REFUSE("too large: over 2^44 elements from dim \1%d on", d);
     t->stride[d] = stride, t->size[d] = s;
     n *= s, stride *= s ? s : 1;
   }

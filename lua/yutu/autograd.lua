@@ -80,7 +80,8 @@ local function flags_of(o) return (o.retain_graph and RETAIN or 0) + (o.create_g
 local known_backward = { gradient = true, retain_graph = true, create_graph = true }
 --- Adds the gradient of y to .grad of every leaf it was made from.
 -- options: gradient, if y has more than one element; retain_graph, to differentiate again; create_graph, to go on
--- differentiating the gradients.
+-- differentiating the gradients: then .grad holds the graph and the graph its leaf, so both stay until x.grad = nil.
+-- yutu.grad has no such ring.
 function Tensor.backward(y, options)
   local t = it(y, "backward")
   if options == nil and next(functions) == nil then
@@ -123,6 +124,7 @@ local hooks_of = setmetatable({}, { __mode = "v" })    -- by the address of a no
 local function node_key(t) return tostring(ffi.cast("void *", t.node)) end
 
 --- f(g) is called with the gradient of x when it is known; what f returns, if not nil, takes its place.
+-- f lives as long as x's place in the graph; if it holds x itself, that is until it is removed.
 -- Returns an object whose remove() takes the hook away.
 function Tensor.register_hook(x, f)
   local t = it(x, "register_hook")

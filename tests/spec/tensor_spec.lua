@@ -122,7 +122,6 @@ describe("memory of others", function()
       return x
     end)
     local x = wrapped()
-    wrapped = nil
     yutu.collect()
     has(x[1], { 20, 4, 6 })
     assert.is_true(alive())

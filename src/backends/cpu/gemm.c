@@ -126,7 +126,8 @@ static void run_pass(pass *p, double us, long unit)
     if (items < slices) slices = (int)items;
   }
   if (slices > 1) cpu__run(run_slice, p, slices);
-  else run_slice(p, 0, 1);
+  else if (p->dots || p->chunk) run_slice(p, 0, 1);
+  else p->kernels->block(&p->g);
 }
 
 typedef struct { const cpu_gemm_kernels *kernels; long k, n; const void *b; long brs, bcs; void *to; } packing;
