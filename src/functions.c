@@ -284,6 +284,12 @@ yt_tensor *yt_take_along(yt_tensor *x, yt_tensor *index, int dim, int base)
 }
 
 /* ---- products, linear algebra ---- */
+yt_tensor *yt_mlp(yt_tensor *x, yt_tensor **w, yt_tensor **b, const int32_t *act, int n)
+{
+  BEGIN;
+  for (int i = 0; i < n; i++) x = yt_linear(x, w[i], b[i], act[i]);
+  END(x);
+}
 yt_tensor *yt_outer(yt_tensor *a, yt_tensor *b)
 {
   if (!a || !b) return NULL;

@@ -95,6 +95,7 @@ yt_tensor *yt_num(double value);  /* a number as an operand: 0-d, weak */
 yt_tensor *yt_none(void);         /* "no tensor", for optional arguments */
 double yt_item(yt_tensor *t);     /* the one element; NaN and an error if there are more */
 yt_tensor *yt_cat(yt_tensor **t, int n, int dim);                    /* one after the other along dim */
+yt_tensor *yt_mlp(yt_tensor *x, yt_tensor **w, yt_tensor **b, const int32_t *act, int n);  /* n times yt_linear */
 
 /* Memory of the host as a tensor, without a copy; dense rows. The host keeps it alive until alive->dead is set
  * (by any thread), then frees the mark with yt_wrap_free. */

@@ -1,10 +1,12 @@
 --- Modules that hold modules: Sequential runs them one after the other, the others only keep them registered.
+local ffi = require "ffi"
 local lib = require "yutu.ffi"
 local activations = require "yutu.nn.activations"
 local check = require "yutu.nn.check"
 local Linear = require "yutu.nn.linear"
 local Module = require "yutu.nn.module"
 
+local C, to_tensor, to_maybe = lib.C, lib.tensor, lib.maybe
 local getmetatable, is_module = getmetatable, Module.is_module
 
 -- Fills a container from (a, b, ...), { a, b, ... } or { { "name", a }, ... }.
@@ -46,7 +48,28 @@ local fused = { [activations.ReLU] = "relu", [activations.Tanh] = "tanh", [activ
 
 Sequential.init = fill
 
-function Sequential:forward(x)
+-- A network of nothing but Linears and such activations is one C call: calls are most of what a small one costs.
+local MOST = 32                   -- Linears in a call
+local weights, biases = ffi.new("yt_tensor *[?]", MOST), ffi.new("yt_tensor *[?]", MOST)
+local acts = ffi.new("int32_t[?]", MOST)
+
+-- Lists the Linears and what follows each; returns how many, 0 if there is anything else.
+local function list_linears(self)
+  local keys, n = self._fields, 0
+  for i = 1, #keys do
+    local layer = self[keys[i]]
+    local class = getmetatable(layer)
+    if class == Linear and n < MOST and layer.forward == Linear.forward then
+      weights[n] = to_tensor(layer.weight, "linear", "weight")
+      biases[n] = to_maybe(layer.bias, "linear", "bias")
+      acts[n], n = 0, n + 1
+    elseif fused[class] and n > 0 and acts[n - 1] == 0 then acts[n - 1] = lib.acts[fused[class]]
+    else return 0 end
+  end
+  return n
+end
+
+local function one_by_one(self, x)
   local keys = self._fields
   local i, n = 1, #keys
   while i <= n do
@@ -56,6 +79,15 @@ function Sequential:forward(x)
     i = i + (act and 2 or 1)
   end
   return x
+end
+
+function Sequential:forward(x)
+  local n = list_linears(self)
+  if n > 1 and check.is_tensor(x) then
+    local y = C.yt_mlp(to_tensor(x, "linear", "x"), weights, biases, acts, n)
+    if y ~= nil then return (lib.own(y)) end
+  end
+  return (one_by_one(self, x))    -- and if that call failed, the layer at fault is named here
 end
 
 --- A list of modules: list[1], #list, ipairs(list).

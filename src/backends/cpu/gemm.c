@@ -226,9 +226,16 @@ static int product(const cpu_gemm *g, int f64)
   /* 8e3 vectors of products a microsecond: two multipliers at 4 GHz */
   const double us = (double)(m * ((n + lanes - 1) >> kernels->lane_bits)) *
                     ((double)k / 8e3 + (g->act > CPU_RELU ? 4e-3 : 2e-4));
+  const long tiles = m <= kernels->tall ? 1 : (m + kernels->tall - 1) / kernels->tall;
+  const int in_place = g->bcs == 1 || !k, large = (double)k * (double)(n * size) > 64e3;
+  if (in_place && !large && us < 1 && n > lanes) { /* one layer of a small network: no plan, no threads */
+    kernels->block(&(cpu_gemm_block){ .m = m, .n = n, .k = k, .tiles = tiles, .tile_end = tiles, .a = g->a, .ars = g->ars,
+      .acs = g->acs, .b = g->b, .brs = g->brs, .c = g->c, .ldc = g->ldc, .bias = g->bias, .act = g->act,
+      .accumulate = g->accumulate, .few = m <= kernels->few });
+    return 0;
+  }
   pass p = { .kernels = kernels, .size = (size_t)size };
-  p.g = (cpu_gemm_block){ .m = m, .n = n, .k = k,
-    .tiles = m <= kernels->tall ? 1 : (m + kernels->tall - 1) / kernels->tall,
+  p.g = (cpu_gemm_block){ .m = m, .n = n, .k = k, .tiles = tiles,
     .a = g->a, .ars = g->ars, .acs = g->acs, .b = g->b, .brs = g->brs, .bcs = g->bcs, .c = g->c, .ldc = g->ldc,
     .bias = g->bias, .act = g->act, .accumulate = g->accumulate };
   p.g.tile_end = p.g.tiles;
@@ -239,7 +246,6 @@ static int product(const cpu_gemm *g, int f64)
     if (n <= lanes && g->ars == 1 && m > 4 && !g->bias && !g->accumulate && !g->act && m * n * size <= COPY_BYTES &&
         5 * n * ((m + lanes - 1) >> kernels->lane_bits) < 4 * m) return exchanged_product(g, kernels, f64);
   }
-  const int in_place = g->bcs == 1 || !k, large = (double)k * (double)(n * size) > 64e3;
   if (in_place && !large) {                        /* the usual product of a small network */
     p.g.few = m <= kernels->few;
     run_pass(&p, us, p.g.few ? 4 * lanes : kernels->width);
