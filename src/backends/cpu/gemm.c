@@ -229,9 +229,9 @@ static int product(const cpu_gemm *g, int f64)
   const long tiles = m <= kernels->tall ? 1 : (m + kernels->tall - 1) / kernels->tall;
   const int in_place = g->bcs == 1 || !k, large = (double)k * (double)(n * size) > 64e3;
   if (in_place && !large && us < 1 && n > lanes) { /* one layer of a small network: no plan, no threads */
-    kernels->block(&(cpu_gemm_block){ .m = m, .n = n, .k = k, .tiles = tiles, .tile_end = tiles, .a = g->a, .ars = g->ars,
-      .acs = g->acs, .b = g->b, .brs = g->brs, .c = g->c, .ldc = g->ldc, .bias = g->bias, .act = g->act,
-      .accumulate = g->accumulate, .few = m <= kernels->few });
+    kernels->block(&(cpu_gemm_block){ .m = m, .n = n, .k = k, .tiles = tiles, .tile_end = tiles,
+      .a = g->a, .ars = g->ars, .acs = g->acs, .b = g->b, .brs = g->brs, .c = g->c, .ldc = g->ldc,
+      .bias = g->bias, .act = g->act, .accumulate = g->accumulate, .few = m <= kernels->few });
     return 0;
   }
   pass p = { .kernels = kernels, .size = (size_t)size };
