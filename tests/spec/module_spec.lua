@@ -305,8 +305,8 @@ describe("errors inside a model", function()
 
   it("runs as one call when it is all Linears, and then computes what its layers do", function()
     local Doubled = nn.Linear:extend "Doubled"                       -- not exactly a Linear, so not part of such a call
-    function Doubled:forward(x) return nn.Linear.forward(self, x) * 2 end
-    local x = yutu.randn(5, 4)
+    function Doubled:forward(input) return nn.Linear.forward(self, input) * 2 end
+    local given = yutu.randn(5, 4)
     for _, layers in ipairs {
       { nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 6), nn.Linear(6, 3), nn.Sigmoid() },
       { nn.Linear(4, 6, { bias = false }), nn.ReLU(), nn.ReLU(), nn.Linear(6, 2) },
@@ -314,7 +314,7 @@ describe("errors inside a model", function()
       { nn.Linear(4, 4), nn.Tanh(), Doubled(4, 2) },
     } do
       local net = nn.Sequential(layers)
-      local y, one_by_one = net(x), x
+      local y, one_by_one = net(given), given
       for _, layer in ipairs(layers) do one_by_one = layer(one_by_one) end
       assert.is_true((y - one_by_one):abs():amax():item() < 1e-6)
       y:square():sum():backward()
@@ -324,13 +324,13 @@ describe("errors inside a model", function()
       for i, p in ipairs(net:parameters()) do assert.is_true((p.grad - gradients[i]):abs():amax():item() < 1e-4) end
     end
     local net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
-    local before = net(x)
+    local before = net(given)
     net[2] = nn.Linear(4, 3)                                         -- a layer replaced is a layer used
-    assert.same({ 5, 3 }, net(x).shape)
+    assert.same({ 5, 3 }, net(given).shape)
     net[1].weight = net[1]:parameter(yutu.zeros(4, 4))
-    assert.is_true((net(x) - net(x * 3)):abs():amax():item() == 0)
+    assert.is_true((net(given) - net(given * 3)):abs():amax():item() == 0)
     assert.same({ 5, 2 }, before.shape)
     net[2].weight:release()
-    refused(function() net(x) end, "was released")
+    refused(function() net(given) end, "was released")
   end)
 end)
