@@ -317,6 +317,10 @@ describe("errors inside a model", function()
       local y, one_by_one = net(given), given
       for _, layer in ipairs(layers) do one_by_one = layer(one_by_one) end
       assert.is_true((y - one_by_one):abs():amax():item() < 1e-6)
+      local unrecorded = yutu.no_grad(net, given)
+      assert.is_false(unrecorded.requires_grad)
+      assert.same(y:tolist(), unrecorded:tolist())
+      assert.same({ 0, y:size(2) }, yutu.no_grad(net, yutu.zeros(0, 4)).shape)
       y:square():sum():backward()
       local gradients = {}
       for i, p in ipairs(net:parameters()) do gradients[i], p.grad = p.grad:clone(), nil end
@@ -330,6 +334,9 @@ describe("errors inside a model", function()
     net[1].weight = net[1]:parameter(yutu.zeros(4, 4))
     assert.is_true((net(given) - net(given * 3)):abs():amax():item() == 0)
     assert.same({ 5, 2 }, before.shape)
+    refused(function() yutu.no_grad(net, yutu.zeros(5, 3)) end, "(in nn.Sequential[1])")
+    refused(function() yutu.no_grad(net, 7) end, "linear")
+    assert.equal("f64", yutu.no_grad(net, given:double()).dtype)
     net[2].weight:release()
     refused(function() net(given) end, "was released")
   end)
