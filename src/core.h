@@ -98,7 +98,6 @@ int yt__same_shape(const yt_tensor *t, const yt_shape *s);
 /* Negative dims count from the end; more: dims that may follow. */
 int yt__dim(const char *op, const yt_tensor *x, int *dim, int more);
 int yt__dims_mask(const char *op, const yt_tensor *x, int dims, unsigned *mask);
-int yt__common_dtype(const yt_row *op, yt_tensor *const *in, int nin);
 
 /* ops.c */
 int yt__device(const yt_tensor *t);                                 /* -1: a number, at home everywhere */
@@ -107,6 +106,9 @@ yt_tensor *yt__put_copy(int op, yt_args *a);                        /* the same 
 yt_tensor *yt__abandon(int op, yt_args *a);
 yt_generator *yt__stream(yt_generator *g);                          /* itself, or this thread's */
 yt_tensor *yt__alias(const yt_tensor *t);                           /* a header of its own, born here, with its node */
+
+/* functions.c */
+yt_tensor *yt__progression(int64_t n, int64_t start, int64_t step, int device);     /* as a list of i64: an index */
 
 /* autograd.c */
 int yt__record(int op, yt_tensor *out, const yt_args *a);

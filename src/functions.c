@@ -30,7 +30,7 @@ static yt_shape sizes_of(const yt_tensor *t)
   return s;
 }
 static int home(const yt_tensor *t) { const int d = yt__device(t); return d < 0 ? YT_CPU : d; }
-static yt_tensor *progression(int64_t n, int64_t start, int64_t step, int device)
+yt_tensor *yt__progression(int64_t n, int64_t start, int64_t step, int device)
 {
   yt_tensor *t = yt_empty(YT_I64, &(yt_shape){ 1, { n } }, device);
   return t ? yt_arange_(t, (double)start, (double)step) : NULL;
@@ -155,7 +155,7 @@ yt_tensor *yt_flip(yt_tensor *x, int dim)
 {
   if (normal_dim("flip", x, &dim)) return NULL;
   if (!x->ndim) return yt_clone(x);
-  MADE_OF(yt_index_select(x, dim, progression(x->size[dim], x->size[dim] - 1, -1, home(x)), 0));
+  MADE_OF(yt_index_select(x, dim, yt__progression(x->size[dim], x->size[dim] - 1, -1, home(x)), 0));
 }
 yt_tensor *yt_roll(yt_tensor *x, int64_t shifts, int dim)
 {

@@ -107,12 +107,6 @@ GRAD(select)
   (void)y;
   GIVE(0, yt_place_(zeros_like_input(n, 0), yt_unsqueeze(g, p->dim), p->dim, p->index, 1, 1));
 }
-/* start, start + step, ... (n) as an index */
-static yt_tensor *progression(int64_t count, int64_t start, int64_t step, int device)
-{
-  yt_tensor *t = yt_empty(YT_I64, &(yt_shape){ 1, { count } }, device);
-  return t ? yt_arange_(t, (double)start, (double)step) : NULL;
-}
 GRAD(diagonal)                    /* the last two dims, as one row, hold it at every (columns + 1)-th place */
 {
   (void)y;
@@ -124,7 +118,7 @@ GRAD(diagonal)                    /* the last two dims, as one row, hold it at e
   yt_shape full = flat;
   flat.size[flat.ndim++] = rows * columns;
   full.size[full.ndim++] = rows, full.size[full.ndim++] = columns;
-  yt_tensor *to = progression(g->size[g->ndim - 1], down * columns + right, columns + 1, n->edge[0]->device);
+  yt_tensor *to = yt__progression(g->size[g->ndim - 1], down * columns + right, columns + 1, n->edge[0]->device);
   yt_tensor *d = yt_index_copy(yt_zeros(n->edge[0]->dtype, &flat, n->edge[0]->device), flat.ndim - 1, to, g, 0);
   yt_shape undo = { s->ndim, { 0 } };
   for (int i = 0, k = 0; i < s->ndim; i++) undo.size[i] = i == p->a ? s->ndim - 2 : i == p->b ? s->ndim - 1 : k++;
@@ -134,8 +128,8 @@ GRAD(unfold)                      /* the windows and their elements as one row, 
 {
   (void)y;
   const int64_t windows = g->size[p->dim];
-  yt_tensor *from = yt_add(yt_unsqueeze(progression(windows, 0, p->step, n->edge[0]->device), 1),
-    progression(p->size, 0, 1, n->edge[0]->device));
+  yt_tensor *from = yt_add(yt_unsqueeze(yt__progression(windows, 0, p->step, n->edge[0]->device), 1),
+    yt__progression(p->size, 0, 1, n->edge[0]->device));
   yt_shape flat = *shape_of(n, 0);
   flat.size[p->dim] = windows * p->size;
   yt_tensor *rows = yt_reshape(yt_movedim(g, g->ndim - 1, p->dim + 1), &flat);

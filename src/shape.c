@@ -28,7 +28,7 @@ int yt__promote(int a, int b)     /* the enum is in order; the two halves meet i
   if (a != b && a + b == YT_F16 + YT_BF16 && (a == YT_F16 || b == YT_F16)) return YT_F32;
   return a > b ? a : b;
 }
-int yt__common_dtype(const yt_row *op, yt_tensor *const *in, int nin)
+static int common_dtype(const yt_row *op, yt_tensor *const *in, int nin)
 {
   int d = -1, fraction = 0;
   for (int k = op == yt__rows + OP_where ? 1 : 0; k < nin; k++)
@@ -136,7 +136,7 @@ static int broadcast(const yt_row *op, yt_tensor *out, yt_tensor *const *in)
 }
 int yt__shape_map(const yt_row *op, yt_tensor *out, yt_args *a)
 {
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, op->nin);
+  out->dtype = (int8_t)common_dtype(op, a->in, op->nin);
   return broadcast(op, out, a->in);
 }
 int yt__shape_cmp(const yt_row *op, yt_tensor *out, yt_args *a)
@@ -549,7 +549,7 @@ RULE(matmul)
   }
   if (x->ndim > 1) size[nd++] = x->size[x->ndim - 2];
   if (w->ndim > 1) size[nd++] = w->size[w->ndim - 1];
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 2);
+  out->dtype = (int8_t)common_dtype(op, a->in, 2);
   return yt__lay_out(out, nd, size);
 }
 RULE(linear)
@@ -562,7 +562,7 @@ RULE(linear)
   if (a->bias && (a->bias->ndim != 1 || a->bias->size[0] != w->size[0]))
     REFUSE("%s: bias %s, weight %s", op->name, yt__show(a->bias), yt__show(w));
   if (a->act < YT_IDENTITY || a->act > YT_SIGMOID) REFUSE("%s: no fused activation %d", op->name, a->act);
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 3);
+  out->dtype = (int8_t)common_dtype(op, a->in, 3);
   return with_size(out, x, x->ndim - 1, w->size[0]);
 }
 
@@ -573,7 +573,7 @@ RULE(logsumexp)
   int64_t size[YT_DIMS];
   int nd = 0;
   for (int d = 0; d < a->x->ndim; d++) if (d != a->dim) size[nd++] = a->x->size[d]; else if (a->keepdim) size[nd++] = 1;
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
+  out->dtype = (int8_t)common_dtype(op, a->in, 1);
   return yt__lay_out(out, nd, size);
 }
 static int same_size(const char *op, const yt_tensor *g, const yt_tensor *x)
@@ -585,7 +585,7 @@ static int same_size(const char *op, const yt_tensor *g, const yt_tensor *x)
 static int along(const yt_row *op, yt_tensor *out, yt_tensor **in, int *dim)
 {
   if (yt__dim(op->name, in[0], dim, 0) || (op->nin == 2 && same_size(op->name, in[0], in[1]))) return -1;
-  return like(out, in[0], yt__common_dtype(op, in, op->nin));
+  return like(out, in[0], common_dtype(op, in, op->nin));
 }
 RULE(softmax)        { return along(op, out, a->in, &a->dim); }
 RULE(log_softmax)    { return along(op, out, a->in, &a->dim); }
@@ -603,17 +603,17 @@ RULE(layer_norm)
 {
   if (last_dims(op->name, a->x, a->ndims, a->weight, "weight") || last_dims(op->name, a->x, a->ndims, a->bias, "bias"))
     return -1;
-  return like(out, a->x, yt__common_dtype(op, a->in, 1));
+  return like(out, a->x, common_dtype(op, a->in, 1));
 }
 RULE(layer_norm_dx)
 {
   if (last_dims(op->name, a->x, a->ndims, a->weight, "weight") || same_size(op->name, a->g, a->x)) return -1;
-  return like(out, a->x, yt__common_dtype(op, a->in, 2));
+  return like(out, a->x, common_dtype(op, a->in, 2));
 }
 RULE(layer_norm_dw)
 {
   if (last_dims(op->name, a->x, a->ndims, NULL, "") || same_size(op->name, a->g, a->x)) return -1;
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 2);
+  out->dtype = (int8_t)common_dtype(op, a->in, 2);
   return yt__lay_out(out, (int)a->ndims, a->x->size + a->x->ndim - a->ndims);
 }
 static int labelled(const yt_tensor *x, const yt_tensor *label, const yt_tensor *weight, double smoothing)
@@ -631,13 +631,13 @@ static int labelled(const yt_tensor *x, const yt_tensor *label, const yt_tensor 
 RULE(cross_entropy_rows)
 {
   if (labelled(a->x, a->label, a->weight, a->label_smoothing)) return -1;
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
+  out->dtype = (int8_t)common_dtype(op, a->in, 1);
   return yt__lay_out(out, 1, a->x->size);
 }
 RULE(cross_entropy_dx)
 {
   if (labelled(a->x, a->label, a->weight, a->label_smoothing) || same_size(op->name, a->g, a->label)) return -1;
-  return like(out, a->x, yt__common_dtype(op, a->in, 2));
+  return like(out, a->x, common_dtype(op, a->in, 2));
 }
 
 /* ---- linear algebra ---- */
@@ -653,7 +653,7 @@ static int packed(const yt_row *op, yt_tensor *out, yt_args *a, int64_t rows, in
   const yt_tensor *x = a->in[0];
   memcpy(size, x->size, sizeof size);
   size[x->ndim - 2] = rows, size[x->ndim - 1] = columns;
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, op->nin);
+  out->dtype = (int8_t)common_dtype(op, a->in, op->nin);
   return yt__lay_out(out, x->ndim, size);
 }
 static int shape_solve(const yt_row *op, yt_tensor *out, yt_args *in)
@@ -688,7 +688,7 @@ RULE(slogdet_packed)
   int64_t size[YT_DIMS];
   memcpy(size, a->x->size, sizeof size);
   size[a->x->ndim - 2] = 2;
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 1);
+  out->dtype = (int8_t)common_dtype(op, a->in, 1);
   return yt__lay_out(out, a->x->ndim - 1, size);
 }
 
@@ -728,6 +728,6 @@ RULE(gae)
   }
   if (!(a->gamma >= 0 && a->gamma <= 1) || !(a->lambda >= 0 && a->lambda <= 1))
     REFUSE("%s: gamma = %g, lambda = %g: both within [0, 1]", op->name, a->gamma, a->lambda);
-  out->dtype = (int8_t)yt__common_dtype(op, a->in, 2);
+  out->dtype = (int8_t)common_dtype(op, a->in, 2);
   return like(out, r, out->dtype);
 }
